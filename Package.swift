@@ -1,0 +1,71 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+//
+// The house, in reading order; an arrow is an import, and HouseTests refuses any other.
+//
+//   Events        what we say                         -> nothing
+//   KernelProbe   what the kernel tells, by BPF       -> CProbe, CLibbpf, Events
+//   Host          what /proc and cgroupfs tell        -> CLinux, Events
+//   KernelLog     what the kernel's log tells         -> Events
+//   Witness       records + host facts -> events      -> Host, Events
+//   Sinks         where lines go                      -> Events
+//   Report        text for people                     -> Events
+//   oomwitness    the command; words every error      -> all but the C modules
+//
+// `make` is the one door: it compiles bpf/ before Swift can import its skeletons.
+import PackageDescription
+
+let settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "oomwitness",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: [
+    // MARK: Events
+    .target(name: "Events", swiftSettings: settings),
+
+    // MARK: KernelProbe
+    .systemLibrary(
+      name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+    .target(name: "CProbe", path: "bpf", sources: ["CProbe.c"], publicHeadersPath: "include"),
+    .target(name: "KernelProbe", dependencies: ["CProbe", "CLibbpf", "Events"], swiftSettings: settings),
+
+    // MARK: Host
+    .systemLibrary(name: "CLinux"),
+    .target(
+      name: "Host", dependencies: ["CLinux", "Events", .product(name: "SystemPackage", package: "swift-system")],
+      swiftSettings: settings),
+
+    // MARK: KernelLog
+    .target(name: "KernelLog", dependencies: ["Events"], swiftSettings: settings),
+
+    // MARK: Witness
+    .target(name: "Witness", dependencies: ["Host", "Events"], swiftSettings: settings),
+
+    // MARK: Sinks
+    .target(name: "Sinks", dependencies: ["Events"], swiftSettings: settings),
+
+    // MARK: Report
+    .target(name: "Report", dependencies: ["Events"], swiftSettings: settings),
+
+    // MARK: oomwitness
+    .executableTarget(
+      name: "oomwitness",
+      dependencies: [
+        "Events", "KernelProbe", "Host", "KernelLog", "Witness", "Sinks", "Report",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
+    // MARK: Tests
+    .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: settings),
+    .testTarget(name: "HostTests", dependencies: ["Host", "Events"], swiftSettings: settings),
+    .testTarget(name: "KernelLogTests", dependencies: ["KernelLog", "Events"], swiftSettings: settings),
+    .testTarget(name: "WitnessTests", dependencies: ["Witness", "Host", "Events"], swiftSettings: settings),
+    .testTarget(name: "HouseTests", swiftSettings: settings),
+    .testTarget(name: "CommandTests", swiftSettings: settings),
+  ]
+)

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// System calls of the C library that Swift's Glibc module does not import.
+#pragma once
+#include <sys/signalfd.h>
+#include <sys/mman.h>
+
+// In glibc since 2.2, declared only by libcap's header. Source: capset(2).
+int capget(void *header, void *data);
+int capset(void *header, const void *data);

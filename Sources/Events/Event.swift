@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What one line of the stream says.
+///
+/// The contract of the fields is docs/schema/oomwitness.v1.schema.json.
+package enum Event: Sendable {
+  case streamStart(StreamStart)
+  case oomKill(OOMKill)
+  case oomOutcome(OOMOutcome)
+  case oomNoKill(OOMNoKill)
+  case loss(Loss)
+  case streamEnd(StreamEnd)
+
+  /// The `type` field of the line.
+  package var typeName: StaticString {
+    switch self {
+    case .streamStart: "stream_start"
+    case .oomKill: "oom_kill"
+    case .oomOutcome: "oom_outcome"
+    case .oomNoKill: "oom_no_kill"
+    case .loss: "loss"
+    case .streamEnd: "stream_end"
+    }
+  }
+}
+
+/// When something happened, on both clocks.
+package struct EventTime: Hashable, Sendable {
+  /// Nanoseconds since 1970, UTC.
+  package var wallNanoseconds: Int64
+  /// CLOCK_MONOTONIC: since boot, without suspend.
+  package var monotonicNanoseconds: Int64?
+
+  package init(wallNanoseconds: Int64, monotonicNanoseconds: Int64?) {
+    self.wallNanoseconds = wallNanoseconds
+    self.monotonicNanoseconds = monotonicNanoseconds
+  }
+}
+
+/// First line of a stream: who speaks, on what kernel, and what it could attach.
+package struct StreamStart: Sendable {
+  package struct Probe: Sendable {
+    package var name: String
+    /// Nil where it is attached, else why the kernel refused it.
+    package var refusal: String?
+
+    package init(name: String, refusal: String?) {
+      self.name = name
+      self.refusal = refusal
+    }
+  }
+  package var version: String
+  package var kernelRelease: String
+  package var architecture: String
+  package var pageSizeBytes: Int
+  package var source: Source
+  package var probes: [Probe]
+
+  package init(
+    version: String, kernelRelease: String, architecture: String, pageSizeBytes: Int, source: Source, probes: [Probe]
+  ) {
+    self.version = version
+    self.kernelRelease = kernelRelease
+    self.architecture = architecture
+    self.pageSizeBytes = pageSizeBytes
+    self.source = source
+    self.probes = probes
+  }
+}
+
+/// What came of a kill. Each time is from the decision; nil where it was not seen before the event had to be told.
+package struct OOMOutcome: Sendable {
+  package enum Reaper: String, Sendable { case finished, skipped, started }
+  package var decisionID: UInt64
+  package var pid: Int32
+  package var comm: KernelName
+  package var reaper: Reaper?
+  package var reaperStartMicroseconds: Int64?
+  package var reaperEndMicroseconds: Int64?
+  /// The last thread is gone.
+  package var exitMicroseconds: Int64?
+  /// The memory is given back: exit_mmap() has returned.
+  package var memoryFreedMicroseconds: Int64?
+  /// What it held resident and swapped when it was killed, and gave back by its end.
+  package var freedBytes: Int64?
+  /// False where we stopped waiting for the exit.
+  package var exited: Bool
+
+  package init(decisionID: UInt64, pid: Int32, comm: KernelName, exited: Bool) {
+    self.decisionID = decisionID
+    self.pid = pid
+    self.comm = comm
+    self.exited = exited
+  }
+}
+
+/// The kernel was out of memory and killed nobody.
+package struct OOMNoKill: Sendable {
+  package enum Reason: String, Sendable {
+    case allocatingTaskDying = "allocating_task_dying"
+    case chosenTaskDying = "chosen_task_dying"
+    case noKillableProcess = "no_killable_process"
+  }
+  package var reason: Reason
+  package var source: Source
+  package var scope: Scope?
+  package var trigger: Trigger?
+  package var limit: BindingLimit?
+  /// The dying process that the kernel let use its reserves.
+  package var pid: Int32?
+  package var tid: Int32?
+  package var comm: KernelName?
+  package var considered: Int?
+
+  package init(reason: Reason, source: Source) {
+    self.reason = reason
+    self.source = source
+  }
+}
+
+/// Something that this stream should have said and could not, in numbers.
+package struct Loss: Sendable {
+  package enum Reason: String, Sendable {
+    /// The ring had no room; counted in BPF.
+    case ringFull = "ring_full"
+    /// The reader of our output was too slow; whole lines were dropped.
+    case outputFull = "output_full"
+    /// /proc/vmstat's oom_kill grew by another number than our kills say.
+    case vmstatMismatch = "vmstat_mismatch"
+    /// A limit of our own tables was reached.
+    case tableFull = "table_full"
+  }
+  package var reason: Reason
+  /// Kills as the kernel counts them that no event tells of; negative where we told more than the kernel counted.
+  package var kernelCount: Int64
+  /// Records or lines that were dropped, kills among them.
+  package var records: Int64
+  package var detail: String
+
+  package init(reason: Reason, kernelCount: Int64, records: Int64, detail: String) {
+    self.reason = reason
+    self.kernelCount = kernelCount
+    self.records = records
+    self.detail = detail
+  }
+}
+
+/// Last line of a stream: what it told, beside what the kernel counted meanwhile.
+package struct StreamEnd: Sendable {
+  package var kills: Int64 = 0
+  package var kernelCountTold: Int64 = 0
+  package var kernelCountLost: Int64 = 0
+  /// Growth of /proc/vmstat's oom_kill since stream_start; nil where it could not be read.
+  package var vmstatGrowth: Int64?
+  package var outcomes: Int64 = 0
+  package var noKills: Int64 = 0
+  package var linesDropped: Int64 = 0
+  /// Kills that a filter (--cgroup, --comm) kept out of the stream.
+  package var killsFiltered: Int64 = 0
+
+  package init() {}
+}

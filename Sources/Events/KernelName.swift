@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A name as the kernel holds it: bytes without NUL, in no promised encoding.
+///
+/// `comm` is set by prctl(2) and cgroup names by mkdir(2), so each may hold quotes, escapes or broken UTF-8.
+/// Kernel: include/linux/sched.h, task_struct.comm; fs/kernfs/dir.c.
+package struct KernelName: Hashable, Sendable {
+  /// The bytes, without the terminating NUL.
+  package let bytes: [UInt8]
+
+  package init(bytes: [UInt8]) { self.bytes = bytes }
+  package init(_ text: String) { bytes = Array(text.utf8) }
+
+  /// The name as text: valid UTF-8 always, U+FFFD for each byte sequence that is not.
+  package var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// Whether `text` holds every byte, so that `hex` is not needed beside it.
+  package var isValidUTF8: Bool { String(validating: bytes, as: UTF8.self) != nil }
+
+  /// All bytes, two lower-case hexadecimal digits each.
+  package var hex: String {
+    var digits: [UInt8] = []
+    digits.reserveCapacity(bytes.count * 2)
+    for byte in bytes {
+      digits.append(JSONWriter.hexDigits[Int(byte >> 4)])
+      digits.append(JSONWriter.hexDigits[Int(byte & 15)])
+    }
+    return String(decoding: digits, as: UTF8.self)
+  }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension OOMKill {
+  /// The fields of an `oom_kill` line after the envelope.
+  func encode(into json: inout JSONWriter, explanation: String) {
+    json.field("decision") { decision.encode(into: &$0) }
+    json.field("source", source.rawValue)
+    if !unavailable.isEmpty { json.field("unavailable") { $0.strings(unavailable) } }
+    json.field("scope", scope?.rawValue)
+    if let trigger { json.field("trigger") { trigger.encode(into: &$0) } }
+    if let limit { json.field("limit") { limit.encode(into: &$0) } }
+    json.field("victim") { victim.encode(into: &$0) }
+    if let badness { json.field("badness") { badness.encode(into: &$0) } }
+    if let candidates { json.field("candidates") { candidates.encode(into: &$0) } }
+    if let memory { json.field("memory") { memory.encode(into: &$0) } }
+    if let pressureStall { json.field("pressure_stall") { pressureStall.encode(into: &$0) } }
+    json.field("explanation", explanation)
+    if let decisionToEventMicroseconds {
+      json.objectField("latency") { $0.field("decision_to_event_us", decisionToEventMicroseconds) }
+    }
+  }
+}
+
+extension JSONWriter {
+  mutating func strings(_ texts: [String]) {
+    array { json in
+      for text in texts { json.value(text) }
+    }
+  }
+
+  /// A limit as `key`, or as `unlimitedKey: true` where there is none.
+  mutating func field(_ key: StaticString, unlimitedKey: StaticString, _ limit: Limit?) {
+    switch limit {
+    case .pages(let pages): field(key, pages)
+    case .unlimited: field(unlimitedKey, true)
+    case nil: break
+    }
+  }
+
+  mutating func field(_ key: StaticString, _ cgroup: CgroupRef?) {
+    guard let cgroup, cgroup.path != nil || cgroup.id != nil else { return }
+    objectField(key) {
+      $0.field("path", hexKey: "path_hex", cgroup.path)
+      $0.field("id", cgroup.id)
+      $0.field("version", cgroup.version)
+    }
+  }
+}
+
+extension Decision {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("id", id)
+      $0.field("path", path?.rawValue)
+      $0.field("message", message)
+      $0.field("kills", kills)
+      $0.field("index", index)
+    }
+  }
+}
+
+extension Trigger {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("pid", pid)
+      $0.field("tid", tid)
+      $0.field("comm", hexKey: "comm_hex", comm)
+      $0.field("uid", uid)
+      $0.field("oom_score_adj", oomScoreAdj)
+      $0.field("gfp_mask", gfpMask)
+      if !gfpFlags.isEmpty { $0.field("gfp_flags") { $0.strings(gfpFlags) } }
+      $0.field("order", order)
+      $0.field("cgroup", cgroup)
+      $0.field("is_victim", isVictim)
+    }
+  }
+}
+
+extension BindingLimit {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("cgroup", cgroup)
+      $0.field("limit_pages", unlimitedKey: "unlimited", limit)
+      $0.field("usage_pages", usagePages)
+      $0.field("swap_limit_pages", unlimitedKey: "swap_unlimited", swapLimit)
+      $0.field("swap_usage_pages", swapUsagePages)
+      $0.field("total_pages", totalPages)
+      $0.field("inferred", inferred)
+      guard !ancestors.isEmpty else { return }
+      $0.field("ancestors") { json in
+        json.array { json in
+          for ancestor in ancestors { ancestor.encode(into: &json) }
+        }
+      }
+    }
+  }
+}
+
+extension BindingLimit.Ancestor {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("path", hexKey: "path_hex", path)
+      $0.field("limit_pages", unlimitedKey: "unlimited", limit)
+      $0.field("usage_pages", usagePages)
+    }
+  }
+}
+
+extension Victim {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("pid", pid)
+      $0.field("tid", tid)
+      $0.field("ppid", ppid)
+      $0.field("role", role?.rawValue)
+      $0.field("kernel_count", kernelCount)
+      $0.field("comm", hexKey: "comm_hex", comm)
+      $0.field("uid", uid)
+      $0.field("user", user)
+      $0.field("oom_score_adj", oomScoreAdj)
+      $0.field("start_time", startWallNanoseconds.map(RFC3339.text(wallNanoseconds:)))
+      $0.field("age_seconds", ageSeconds)
+      if let cmdline {
+        $0.field("cmdline") { $0.strings(cmdline.map(\.text)) }
+        if !cmdline.allSatisfy(\.isValidUTF8) { $0.field("cmdline_hex") { $0.strings(cmdline.map(\.hex)) } }
+      }
+      $0.field("exe", hexKey: "exe_hex", exe)
+      $0.field("parent_comm", hexKey: "parent_comm_hex", parentComm)
+      $0.field("cgroup", cgroup)
+      $0.field("systemd_unit", systemdUnit)
+      $0.field("total_vm_pages", totalVMPages)
+      $0.field("threads", threads)
+    }
+  }
+}
+
+extension VictimBadness {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("points", points)
+      $0.field("points_source", points == nil ? nil : pointsSource?.rawValue)
+      $0.field("total_pages", domainPages)
+      $0.field("proc_oom_score", procOOMScore)
+      $0.field("reconciled", residuePages.map { $0 == 0 })
+      $0.field("residue_pages", residuePages.flatMap { $0 == 0 ? nil : $0 })
+      $0.field("breakdown") { parts.encode(into: &$0, adjPoints: adjPoints) }
+    }
+  }
+}
+
+extension BadnessParts {
+  func encode(into json: inout JSONWriter, adjPoints: Pages?) {
+    json.object {
+      $0.field("anon_pages", anonPages)
+      $0.field("file_pages", filePages)
+      $0.field("shmem_pages", shmemPages)
+      $0.field("swap_pages", swapPages)
+      $0.field("pgtable_pages", pgtablePages)
+      $0.field("adj_points", adjPoints)
+    }
+  }
+}
+
+extension Candidates {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("considered", considered)
+      $0.field("listed", list.count)
+      $0.field("omitted", considered - list.count)
+      $0.field("runner_up_margin", runnerUpMarginPages)
+      $0.field("list") { json in
+        json.array { json in
+          for candidate in list { candidate.encode(into: &json) }
+        }
+      }
+    }
+  }
+}
+
+extension Candidate {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("pid", pid)
+      $0.field("tid", tid)
+      $0.field("comm", hexKey: "comm_hex", comm)
+      $0.field("uid", uid)
+      $0.field("oom_score_adj", oomScoreAdj)
+      $0.field("cgroup", cgroup)
+      $0.field("points", points)
+      $0.field("points_source", points == nil ? nil : pointsSource?.rawValue)
+      $0.field("rank", rank)
+      if let parts { $0.field("breakdown") { parts.encode(into: &$0, adjPoints: adjPoints) } }
+      $0.field("eligible", skipped == nil)
+      $0.field("skipped", skipped?.rawValue)
+    }
+  }
+}
+
+extension MemoryState {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("total_pages", totalPages)
+      $0.field("free_pages", freePages)
+      $0.field("available_pages", availablePages)
+      $0.field("buffers_pages", buffersPages)
+      $0.field("cached_pages", cachedPages)
+      $0.field("shmem_pages", shmemPages)
+      $0.field("slab_reclaimable_pages", slabReclaimablePages)
+      $0.field("slab_unreclaimable_pages", slabUnreclaimablePages)
+      $0.field("page_tables_pages", pageTablesPages)
+      $0.field("swap_total_pages", swapTotalPages)
+      $0.field("swap_free_pages", swapFreePages)
+    }
+  }
+}
+
+extension PressureStall {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("some") { some.encode(into: &$0) }
+      if let full { $0.field("full") { full.encode(into: &$0) } }
+    }
+  }
+}
+
+extension PressureStall.Line {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("avg10", hundredths: average10Hundredths)
+      $0.field("avg60", hundredths: average60Hundredths)
+      $0.field("avg300", hundredths: average300Hundredths)
+      $0.field("total_us", totalMicroseconds)
+    }
+  }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibbpf
+import Glibc
+
+/// Which kernel functions can be traced: by BTF for fentry, by name for kprobes.
+///
+/// GCC may inline or split a function, so its presence is asked and never concluded from a version.
+/// File: /sys/kernel/btf/vmlinux, /proc/kallsyms.
+package struct KernelSymbols: Sendable {
+  /// Functions of interest that kallsyms lists, `oom_badness.part.0` among them.
+  package let listed: Set<String>
+  /// Functions of interest that BTF describes.
+  package let described: Set<String>
+  /// Whether this kernel describes its types at all: without it no program can be placed.
+  package let hasBTF: Bool
+
+  package init(interesting: [String], kallsymsPath: String = "/proc/kallsyms") {
+    var listed: Set<String> = []
+    let wanted = Set(interesting)
+    if let file = fopen(kallsymsPath, "re") {
+      defer { fclose(file) }
+      var line: UnsafeMutablePointer<CChar>?
+      var capacity = 0
+      defer { free(line) }
+      while getline(&line, &capacity, file) > 0, let line {
+        // "ffffffff81000000 T name\n"; a module's symbols end in "\t[module]".
+        guard let blank = strrchr(line, 0x20), let end = strpbrk(blank, "\t\n") else { continue }
+        end.pointee = 0
+        let name = String(cString: blank + 1)
+        if wanted.contains(name) { listed.insert(name) }
+      }
+    }
+    self.listed = listed
+    guard let btf = btf__load_vmlinux_btf() else {
+      described = []
+      hasBTF = false
+      return
+    }
+    defer { btf__free(btf) }
+    hasBTF = true
+    let functionKind: UInt32 = 12  // BTF_KIND_FUNC is both an enum and a macro, so Swift cannot choose
+    described = wanted.filter { btf__find_by_name_kind(btf, $0, functionKind) > 0 }
+  }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibbpf
+import CProbe
+import Events
+import Glibc
+
+/// The embedded BPF object, opened and not yet in the kernel: the phase in which its constants and sizes are set.
+///
+/// Source: libbpf, bpf_object__open_skeleton(); bpf/oomwitness.bpf.c.
+package struct OpenProbe: ~Copyable {
+  private let object: SkeletonOwner
+  private let rung: ProbeRung
+  private let log = VerifierLog()
+  private let symbols: KernelSymbols
+
+  /// Opens the object for one rung.
+  ///
+  /// - Parameter ringBytes: size of the ring; rounded up to a power of two of at least a page.
+  /// - Throws: `ProbeError.open`.
+  package init(rung: ProbeRung, ringBytes: Int, symbols: KernelSymbols) throws(ProbeError) {
+    libbpf_set_print(nil)
+    var options = bpf_object_open_opts()
+    options.sz = MemoryLayout<bpf_object_open_opts>.size
+    options.kernel_log_buf = log.buffer.baseAddress
+    options.kernel_log_size = log.buffer.count
+    options.kernel_log_level = 0
+    guard let skeleton = oomwitness__open_opts(&options) else { throw .open(errno: errno) }
+    object = SkeletonOwner(skeleton)
+    self.rung = rung
+    self.symbols = symbols
+    skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
+    skeleton.pointee.rodata.pointee.cpu_count = UInt32(max(1, libbpf_num_possible_cpus()))
+    skeleton.pointee.rodata.pointee.tracepoint_alone = rung == .tracepoint
+    bpf_map__set_max_entries(skeleton.pointee.maps.events, OpenProbe.ringEntries(ringBytes))
+  }
+
+  /// The next power of two of at least one page: what the kernel takes as size of a ring.
+  package static func ringEntries(_ bytes: Int) -> UInt32 {
+    let wanted = UInt32(clamping: max(bytes, Int(getpagesize())))
+    return wanted >= 1 << 31 ? 1 << 31 : wanted.nextPowerOfTwo
+  }
+
+  /// Loads the rung's programs, attaches them, and hands the skeleton over.
+  ///
+  /// - Throws: `ProbeError.load` where the kernel refuses them, `.attach` where a program that must be there is not,
+  ///   `.ring`.
+  package consuming func attach() throws(ProbeError) -> AttachedProbe {
+    let programs = RungPrograms(rung: rung, skeleton: object.skeleton, symbols: symbols)
+    programs.selectForLoading()
+    let status = oomwitness__load(object.skeleton)
+    guard status == 0 else { throw .load(rung: rung, errno: -status, log: log.lastLines(3)) }
+    return try AttachedProbe(object: object, rung: rung, programs: programs)
+  }
+}
+
+/// Owns the object in both phases; unloads it when the last phase goes.
+final class SkeletonOwner {
+  let skeleton: UnsafeMutablePointer<CProbe.oomwitness>
+
+  init(_ skeleton: UnsafeMutablePointer<CProbe.oomwitness>) { self.skeleton = skeleton }
+  deinit { oomwitness__destroy(skeleton) }
+}
+
+extension UInt32 {
+  fileprivate var nextPowerOfTwo: UInt32 { self <= 1 ? 1 : 1 << (32 - UInt32((self - 1).leadingZeroBitCount)) }
+}
+
+/// Where the kernel writes why it refused a program.
+final class VerifierLog {
+  let buffer = UnsafeMutableBufferPointer<CChar>.allocate(capacity: 256 * 1024)
+
+  init() { buffer.initialize(repeating: 0) }
+  deinit { buffer.deallocate() }
+
+  /// The last lines with anything in them, without the verifier's counts of its own work.
+  func lastLines(_ count: Int) -> [String] {
+    let text = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    let lines = text.split(separator: "\n").filter { !$0.hasPrefix("processed ") && !$0.hasPrefix("verification time") }
+    return lines.suffix(count).map(String.init)
+  }
+}

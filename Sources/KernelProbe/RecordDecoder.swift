@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+import CProbe
+import Events
+
+/// Turns the bytes of one ring-buffer record into KernelRecords: one, or one for each candidate.
+///
+/// Source: bpf/include/wire.h, whose structs are read as they lie.
+package enum RecordDecoder {
+  /// Calls `body` for each thing that the record says.
+  ///
+  /// - Throws: `ProbeError.malformedRecord` where size or kind are not of our making; nothing was handed on then.
+  package static func decode(
+    _ bytes: UnsafeRawBufferPointer, _ body: (KernelRecord) -> Void
+  ) throws(ProbeError) {
+    guard let header = load(ow_header.self, bytes) else { throw .malformedRecord(kind: 0, bytes: bytes.count) }
+    let malformed = ProbeError.malformedRecord(kind: Int(header.kind), bytes: bytes.count)
+    switch ow_kind(UInt32(header.kind)) {
+    case OW_DECISION:
+      guard let record = load(ow_decision.self, bytes) else { throw malformed }
+      body(.decision(DecisionRecord(record)))
+    case OW_CANDIDATES:
+      guard decodeCandidates(bytes, body) else { throw malformed }
+    case OW_CGROUP:
+      guard let record = CgroupRecord(bytes) else { throw malformed }
+      body(.cgroup(record))
+    case OW_ARGV:
+      guard let record = ArgvRecord(bytes) else { throw malformed }
+      body(.argv(record))
+    case OW_KILL:
+      guard let record = load(ow_kill.self, bytes) else { throw malformed }
+      body(.kill(KillRecord(record)))
+    case OW_DECISION_END:
+      guard let record = load(ow_decision_end.self, bytes) else { throw malformed }
+      body(
+        .decisionEnd(
+          decision: header.decision, counted: Int(record.counted),
+          monotonicNanoseconds: Int64(bitPattern: header.monotonic_ns)))
+    case OW_NO_KILL:
+      guard let record = load(ow_no_kill.self, bytes).flatMap(NoKillRecord.init) else { throw malformed }
+      body(.noKill(record))
+    case OW_OUTCOME:
+      guard let record = load(ow_outcome.self, bytes).flatMap(OutcomeRecord.init) else { throw malformed }
+      body(.outcome(record))
+    default: throw malformed
+    }
+  }
+
+  static func load<Record>(_ type: Record.Type, _ bytes: UnsafeRawBufferPointer, at offset: Int = 0) -> Record? {
+    guard offset + MemoryLayout<Record>.size <= bytes.count else { return nil }
+    return bytes.loadUnaligned(fromByteOffset: offset, as: type)
+  }
+
+  private static func decodeCandidates(_ bytes: UnsafeRawBufferPointer, _ body: (KernelRecord) -> Void) -> Bool {
+    guard let header = load(ow_header.self, bytes),
+      let count = load(UInt32.self, bytes, at: MemoryLayout<ow_header>.size + 4).map(Int.init)
+    else { return false }
+    let listOffset = MemoryLayout<ow_candidates>.offset(of: \.list)!
+    let stride = MemoryLayout<ow_candidate>.stride
+    guard count <= Int(OW_CANDIDATES_PER_CHUNK), listOffset + count * stride <= bytes.count else { return false }
+    for index in 0..<count {
+      let record = bytes.loadUnaligned(fromByteOffset: listOffset + index * stride, as: ow_candidate.self)
+      body(.candidate(CandidateRecord(record), decision: header.decision))
+    }
+    return true
+  }
+}
+
+private let pageCounterMax = UInt64(Int64.max) / 4096 / 16  // arm64 has pages of up to 64 KiB
+
+extension BadnessParts {
+  init(_ memory: ow_memory) {
+    self.init(
+      anonPages: Pages(clamping: memory.anon_pages), filePages: Pages(clamping: memory.file_pages),
+      shmemPages: Pages(clamping: memory.shmem_pages), swapPages: Pages(clamping: memory.swap_pages),
+      pgtablePages: Pages(clamping: memory.pgtable_pages))
+  }
+}
+
+extension Limit {
+  init(pageCounter pages: UInt64) { self = pages >= pageCounterMax ? .unlimited : .pages(Pages(pages)) }
+}
+
+extension Comm {
+  init<Tuple>(tuple: Tuple) {
+    let (low, high) = withUnsafeBytes(of: tuple) {
+      ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+    }
+    self.init(low: low, high: high)
+  }
+}
+
+extension ow_header {
+  fileprivate func has(_ flag: ow_record_flags) -> Bool { UInt32(flags) & flag.rawValue != 0 }
+}
+
+/// Bytes of a C array of char up to its first NUL.
+private func bytesUpToNUL<Tuple>(_ tuple: Tuple) -> [UInt8] {
+  withUnsafeBytes(of: tuple) { raw in Array(raw.prefix { $0 != 0 }) }
+}
+
+extension TriggerRecord {
+  fileprivate init(_ record: ow_trigger, header: ow_header) {
+    let scopes: [UInt8: Scope] = [0: .system, 1: .cpuset, 2: .mempolicy, 3: .memcg]
+    self.init(
+      cgroupID: record.cgroup, pid: record.pid, tid: record.tid, uid: record.uid,
+      oomScoreAdj: Int(record.oom_score_adj), isKernelThread: header.has(OW_TRIGGER_KTHREAD),
+      comm: Comm(tuple: record.comm),
+      control: scopes[record.constraint].map {
+        OOMControl(scope: $0, gfpMask: record.gfp_mask, order: Int(record.order))
+      })
+  }
+}
+
+extension DecisionRecord {
+  fileprivate init(_ record: ow_decision) {
+    let inferred = record.header.has(OW_INFERRED)
+    let message = bytesUpToNUL(record.message)
+    self.init(
+      decision: record.header.decision, monotonicNanoseconds: Int64(bitPattern: record.header.monotonic_ns),
+      trigger: TriggerRecord(record.trigger, header: record.header),
+      domainPages: record.domain_pages == 0 ? nil : Pages(clamping: record.domain_pages),
+      chosenPoints: inferred ? nil : record.chosen_points,
+      limitCgroupID: record.limit_cgroup == 0 ? nil : record.limit_cgroup, considered: Int(record.considered),
+      stored: Int(record.stored), chosenPID: record.chosen_pid,
+      message: message.isEmpty ? nil : String(decoding: message, as: UTF8.self), inferred: inferred,
+      group: record.header.has(OW_GROUP), expectMore: record.header.has(OW_EXPECT_MORE))
+  }
+}
+
+extension CandidateRecord {
+  fileprivate init(_ record: ow_candidate) {
+    let flags = UInt32(record.flags)
+    func has(_ flag: ow_candidate_flags) -> Bool { flags & flag.rawValue != 0 }
+    let skipped: SkipReason? =
+      if has(OW_CANDIDATE_INIT) { .globalInit } else if has(OW_CANDIDATE_VICTIM) {
+        .alreadyVictim
+      } else if has(OW_CANDIDATE_NO_MM) { .noMemory } else if record.oom_score_adj == -1000 {
+        .oomScoreAdjMin
+      } else if has(OW_CANDIDATE_OOM_SKIP) { .oomSkip } else if has(OW_CANDIDATE_VFORK) { .inVfork } else { nil }
+    self.init(
+      parts: BadnessParts(record.memory), points: has(OW_CANDIDATE_POINTS) ? record.points : nil,
+      cgroupID: record.cgroup, pid: record.pid, tid: record.tid, uid: record.uid,
+      oomScoreAdj: Int(record.oom_score_adj), comm: Comm(tuple: record.comm), skipped: skipped)
+  }
+}
+
+extension CgroupRecord {
+  fileprivate init?(_ bytes: UnsafeRawBufferPointer) {
+    let levelOffset = MemoryLayout<ow_cgroup>.offset(of: \.level)!
+    let namesOffset = MemoryLayout<ow_cgroup>.offset(of: \.names)!
+    guard bytes.count >= namesOffset, let header = RecordDecoder.load(ow_header.self, bytes),
+      let levels = RecordDecoder.load(UInt32.self, bytes, at: MemoryLayout<ow_cgroup>.offset(of: \.levels)!),
+      levels <= OW_CGROUP_LEVELS
+    else { return nil }
+    var names = bytes[namesOffset...].split(separator: 0, omittingEmptySubsequences: false)[...]
+    var list: [Level] = []
+    for index in 0..<Int(levels) {
+      let offset = levelOffset + index * MemoryLayout<ow_cgroup_level>.stride
+      guard let level = RecordDecoder.load(ow_cgroup_level.self, bytes, at: offset), let name = names.popFirst() else {
+        return nil
+      }
+      list.append(
+        Level(
+          id: level.id, name: KernelName(bytes: Array(name)), usagePages: Pages(clamping: level.usage_pages),
+          limit: Limit(pageCounter: level.limit_pages), swapUsagePages: Pages(clamping: level.swap_usage_pages),
+          swapLimit: Limit(pageCounter: level.swap_limit_pages)))
+    }
+    self.init(
+      decision: header.decision, version: header.has(OW_CGROUP_V2) ? 2 : 1, levels: list,
+      truncated: header.has(OW_TRUNCATED))
+  }
+}
+
+extension ArgvRecord {
+  fileprivate init?(_ bytes: UnsafeRawBufferPointer) {
+    let argvOffset = MemoryLayout<ow_argv>.offset(of: \.argv)!
+    guard let header = RecordDecoder.load(ow_header.self, bytes),
+      let pid = RecordDecoder.load(Int32.self, bytes, at: MemoryLayout<ow_argv>.offset(of: \.pid)!),
+      let count = RecordDecoder.load(UInt32.self, bytes, at: MemoryLayout<ow_argv>.offset(of: \.argv_bytes)!),
+      argvOffset + Int(count) <= bytes.count
+    else { return nil }
+    var argv = bytes[argvOffset..<(argvOffset + Int(count))]
+    if argv.last == 0 { argv = argv.dropLast() }
+    self.init(
+      decision: header.decision, pid: pid,
+      arguments: argv.split(separator: 0, omittingEmptySubsequences: false).map { KernelName(bytes: Array($0)) })
+  }
+}
+
+extension KillRecord {
+  fileprivate init(_ record: ow_kill) {
+    self.init(
+      decision: record.header.decision, monotonicNanoseconds: Int64(bitPattern: record.header.monotonic_ns),
+      parts: BadnessParts(record.memory), totalVMPages: Pages(clamping: record.total_vm_pages),
+      startBootNanoseconds: Int64(bitPattern: record.start_boottime_ns), cgroupID: record.cgroup, pid: record.pid,
+      tid: record.tid, parentPID: record.ppid, uid: record.uid, threads: Int(record.threads),
+      oomScoreAdj: Int(record.oom_score_adj), comm: Comm(tuple: record.comm),
+      parentComm: Comm(tuple: record.parent_comm),
+      sharesMemory: record.header.has(OW_SHARES_MEMORY), expectMore: record.header.has(OW_EXPECT_MORE))
+  }
+}
+
+extension NoKillRecord {
+  fileprivate init?(_ record: ow_no_kill) {
+    let reasons: [UInt32: OOMNoKill.Reason] = [
+      OW_ALLOCATING_TASK_DYING.rawValue: .allocatingTaskDying, OW_CHOSEN_TASK_DYING.rawValue: .chosenTaskDying,
+      OW_NO_KILLABLE_PROCESS.rawValue: .noKillableProcess,
+    ]
+    guard let reason = reasons[record.reason] else { return nil }
+    self.init(
+      monotonicNanoseconds: Int64(bitPattern: record.header.monotonic_ns),
+      trigger: TriggerRecord(record.trigger, header: record.header),
+      domainPages: record.domain_pages == 0 ? nil : Pages(clamping: record.domain_pages),
+      limitCgroupID: record.limit_cgroup == 0 ? nil : record.limit_cgroup, considered: Int(record.considered),
+      reason: reason, pid: record.pid == 0 ? nil : record.pid, tid: record.tid == 0 ? nil : record.tid,
+      comm: Comm(tuple: record.comm))
+  }
+}
+
+extension OutcomeRecord {
+  fileprivate init?(_ record: ow_outcome) {
+    let stages: [UInt32: Stage] = [
+      OW_REAP_START.rawValue: .reapStart, OW_REAP_FINISH.rawValue: .reapFinish, OW_REAP_SKIP.rawValue: .reapSkip,
+      OW_EXIT.rawValue: .exit, OW_MEMORY_FREED.rawValue: .memoryFreed,
+    ]
+    guard let stage = stages[record.stage] else { return nil }
+    self.init(
+      monotonicNanoseconds: Int64(bitPattern: record.header.monotonic_ns), pid: record.pid == 0 ? nil : record.pid,
+      tid: record.tid, stage: stage)
+  }
+}

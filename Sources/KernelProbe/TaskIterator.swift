@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibbpf
+import CProbe
+import Events
+import Glibc
+
+/// One process as the kernel's task list has it. Source: bpf/include/wire.h, struct ow_task.
+package struct TaskSnapshot: Sendable {
+  package let pid: Int32
+  package let uid: UInt32
+  package let oomScoreAdj: Int
+  package let startBootNanoseconds: Int64
+  package let cgroupID: UInt64
+  package let parts: BadnessParts
+  package let comm: Comm
+}
+
+/// Reads all processes through a BPF task iterator, many times faster than /proc does.
+///
+/// Kernel: kernel/bpf/task_iter.c. Source: bpf/tasks.bpf.c.
+package struct TaskIterator: ~Copyable {
+  private static let bufferBytes = 64 * 1024
+  private let skeleton: UnsafeMutablePointer<CProbe.tasks>
+  private let link: OpaquePointer
+  private let buffer: UnsafeMutableRawBufferPointer
+
+  /// - Throws: `ProbeError.open`, `.load` or `.iterator` where the kernel refuses.
+  package init() throws(ProbeError) {
+    libbpf_set_print(nil)
+    guard let skeleton = tasks__open() else { throw .open(errno: errno) }
+    skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
+    let status = tasks__load(skeleton)
+    guard status == 0 else {
+      tasks__destroy(skeleton)
+      throw .iterator(errno: -status)
+    }
+    guard let link = bpf_program__attach_iter(skeleton.pointee.progs.snapshot, nil) else {
+      let number = errno
+      tasks__destroy(skeleton)
+      throw .iterator(errno: number)
+    }
+    self.skeleton = skeleton
+    self.link = link
+    buffer = .allocate(byteCount: TaskIterator.bufferBytes, alignment: 8)
+  }
+
+  deinit {
+    bpf_link__destroy(link)
+    tasks__destroy(skeleton)
+    buffer.deallocate()
+  }
+
+  /// Calls `body` for each user process.
+  ///
+  /// - Throws: `ProbeError.iterator` where the kernel will not read any more.
+  package func forEach(_ body: (TaskSnapshot) -> Void) throws(ProbeError) {
+    let descriptor = bpf_iter_create(bpf_link__fd(link))
+    guard descriptor >= 0 else { throw .iterator(errno: -descriptor) }
+    defer { close(descriptor) }
+    let stride = MemoryLayout<ow_task>.stride
+    var held = 0
+    while true {
+      let count = read(descriptor, buffer.baseAddress! + held, buffer.count - held)
+      if count < 0, errno == EINTR || errno == EAGAIN { continue }
+      guard count >= 0 else { throw .iterator(errno: errno) }
+      guard count > 0 else { return }
+      held += count
+      var offset = 0
+      while held - offset >= stride {
+        body(TaskSnapshot(buffer.loadUnaligned(fromByteOffset: offset, as: ow_task.self)))
+        offset += stride
+      }
+      held -= offset
+      if held > 0 { memmove(buffer.baseAddress!, buffer.baseAddress! + offset, held) }
+    }
+  }
+}
+
+extension TaskSnapshot {
+  fileprivate init(_ task: ow_task) {
+    self.init(
+      pid: task.pid, uid: task.uid, oomScoreAdj: Int(task.oom_score_adj),
+      startBootNanoseconds: Int64(bitPattern: task.start_boottime_ns), cgroupID: task.cgroup,
+      parts: BadnessParts(task.memory), comm: Comm(tuple: task.comm))
+  }
+}

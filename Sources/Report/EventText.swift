@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+
+/// Events for people: a few lines each, safe for a terminal.
+package struct EventText: Sendable {
+  private let explanation: Explanation
+  private let style: Style
+
+  package init(pageSizeBytes: Int, coloured: Bool) {
+    explanation = Explanation(pageSizeBytes: pageSizeBytes)
+    style = Style(coloured: coloured)
+  }
+
+  /// The event as lines, each ending in `\n`.
+  package func text(_ event: Event, at time: EventTime) -> String {
+    let clock = String(RFC3339.text(wallNanoseconds: time.wallNanoseconds).prefix(23)).replacing("T", with: " ")
+    let head = style.dim(clock + "Z") + "  "
+    switch event {
+    case .streamStart(let start): return head + text(start)
+    case .oomKill(let kill): return head + text(kill)
+    case .oomOutcome(let outcome): return head + text(outcome)
+    case .oomNoKill(let noKill): return head + text(noKill)
+    case .loss(let loss): return head + style.warning("LOSS") + "  \(loss.detail)\n"
+    case .streamEnd(let end):
+      let counted = end.vmstatGrowth.map { ", the kernel counted \($0)" } ?? ""
+      return head + style.dim("watched to the end: \(plural(end.kills, "kill")) told\(counted)") + "\n"
+    }
+  }
+
+  private func text(_ start: StreamStart) -> String {
+    let refused = start.probes.filter { $0.refusal != nil }.count
+    let probes = "\(start.probes.count - refused) of \(start.probes.count) probes"
+    return style.dim("watching kernel \(start.kernelRelease) by \(start.source.rawValue), \(probes)") + "\n"
+  }
+
+  private func text(_ kill: OOMKill) -> String {
+    let victim = kill.victim
+    var lines = [
+      "\(style.alarm("OOM KILL")) \(style.strong(TerminalText.safe(victim.comm))) pid \(victim.pid)",
+      "  " + explanation.sentence(kill),
+    ]
+    func add(_ label: String, _ value: String?) {
+      guard let value, !value.isEmpty else { return }
+      lines.append("  " + style.dim(label.padded(to: 10)) + " " + value)
+    }
+    add("victim", victimLine(victim))
+    add("command", victim.cmdline.map { $0.map(TerminalText.safe).joined(separator: " ") })
+    add("trigger", kill.trigger.flatMap(triggerLine))
+    add("limit", kill.limit.flatMap { limitLine($0, scope: kill.scope) })
+    add("badness", kill.badness.map(badnessLine))
+    if let candidates = kill.candidates { lines += table(candidates, victim: victim) }
+    add("memory", kill.memory.flatMap(memoryLine))
+    if !kill.unavailable.isEmpty {
+      add("unknown", "\(kill.unavailable.joined(separator: ", ")) (not visible to \(kill.source.rawValue))")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func victimLine(_ victim: Victim) -> String {
+    var parts = [victim.user.map(TerminalText.safe) ?? victim.uid.map { "uid \($0)" }]
+    parts.append(victim.ppid.map { "child of \(victim.parentComm.map(TerminalText.safe) ?? "?") (pid \($0))" })
+    parts.append(victim.ageSeconds.map { "\($0) s old" })
+    parts.append(victim.oomScoreAdj.map { "oom_score_adj \($0)" })
+    parts.append(victim.cgroup?.path.map { "cgroup \(TerminalText.safe($0))" })
+    return parts.compactMap { $0 }.joined(separator: ", ")
+  }
+
+  private func triggerLine(_ trigger: Trigger) -> String? {
+    guard let comm = trigger.comm, let pid = trigger.pid else { return nil }
+    let flags = trigger.gfpFlags.isEmpty ? "" : ", \(trigger.gfpFlags.joined(separator: "|"))"
+    let order = trigger.order.map { ", order \($0)" } ?? ""
+    return "\(TerminalText.safe(comm)) pid \(pid)\(trigger.isVictim == true ? " (the victim)" : "")\(flags)\(order)"
+  }
+
+  private func limitLine(_ limit: BindingLimit, scope: Scope?) -> String? {
+    let inferred = limit.inferred == true ? " (inferred)" : ""
+    guard let path = limit.cgroup?.path else {
+      guard let total = limit.totalPages else { return nil }
+      return "\(scope?.rawValue ?? "domain"): \(explanation.size(total)) of RAM and swap\(inferred)"
+    }
+    let most = limit.limit?.pages.map { " of \(explanation.size($0))" } ?? ""
+    let used = limit.usagePages.map { ", \(explanation.size($0))" } ?? ""
+    return "\(TerminalText.safe(path))\(used)\(most) used\(inferred)"
+  }
+
+  private func badnessLine(_ badness: VictimBadness) -> String {
+    let parts = badness.parts
+    let terms = [
+      ("anon", parts.anonPages), ("file", parts.filePages), ("shmem", parts.shmemPages), ("swap", parts.swapPages),
+      ("pgtables", parts.pgtablePages), ("adj", badness.adjPoints ?? 0),
+    ]
+    let sum = terms.filter { $0.1 != 0 }.map { "\($0.0) \($0.1)" }.joined(separator: " + ")
+    guard let points = badness.points else { return sum + " pages" }
+    let check =
+      switch badness.residuePages {
+      case 0?: ", as the kernel counted"
+      case let residue?: ", the kernel counted \(residue) more"
+      case nil: ", computed"
+      }
+    return "\(points) points = \(sum) pages\(check)"
+  }
+
+  private func memoryLine(_ memory: MemoryState) -> String? {
+    guard let total = memory.totalPages, let available = memory.availablePages else { return nil }
+    let swap = (memory.swapTotalPages ?? 0) > 0 ? ", swap \(explanation.size(memory.swapFreePages ?? 0)) free" : ""
+    return "\(explanation.size(available)) available of \(explanation.size(total))\(swap), read after the kill"
+  }
+
+  private func table(_ candidates: Candidates, victim: Victim) -> [String] {
+    guard candidates.list.count > 1 else { return [] }
+    var lines = ["  " + style.dim("  rank     points    pid    adj  candidate")]
+    for candidate in candidates.list.prefix(10) {
+      let rank = candidate.rank.map(String.init) ?? "-"
+      let points = candidate.points.map { String($0) } ?? candidate.skipped?.rawValue ?? "-"
+      let row =
+        "  \(rank.padded(to: 5, left: true)) \(points.padded(to: 11, left: true)) "
+        + "\(String(candidate.pid).padded(to: 6, left: true)) \(String(candidate.oomScoreAdj).padded(to: 6, left: true))"
+        + "  \(TerminalText.safe(candidate.comm))"
+      lines.append(candidate.pid == victim.pid ? style.strong(row) : row)
+    }
+    let rest = candidates.considered - min(10, candidates.list.count)
+    if rest > 0 { lines.append("  " + style.dim("      and \(rest) more")) }
+    return lines
+  }
+
+  private func text(_ outcome: OOMOutcome) -> String {
+    let name = "\(TerminalText.safe(outcome.comm)) pid \(outcome.pid)"
+    guard outcome.exited, let exit = outcome.exitMicroseconds else {
+      return style.warning("NOT GONE") + " \(name) has not exited 30 s after the kill\n"
+    }
+    let freed = outcome.freedBytes.map { ", gave back \(explanation.size(bytes: $0))" } ?? ""
+    return style.dim("gone") + " \(name) after \(exit / 1000).\(String(exit % 1000 / 100)) ms\(freed)\n"
+  }
+
+  private func text(_ noKill: OOMNoKill) -> String {
+    let who = noKill.comm.map { " \(TerminalText.safe($0)) pid \(noKill.pid ?? 0)" } ?? ""
+    let what =
+      switch noKill.reason {
+      case .allocatingTaskDying: "the task that asked for memory was dying already:\(who)"
+      case .chosenTaskDying: "the chosen process was dying already:\(who)"
+      case .noKillableProcess: "there was no process that may be killed"
+      }
+    return style.warning("NO KILL") + " out of memory, and \(what)\n"
+  }
+
+  private func plural(_ count: Int64, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+}
+
+extension String {
+  /// Blanks up to a width, on the right or on the left.
+  fileprivate func padded(to width: Int, left: Bool = false) -> String {
+    let blanks = String(repeating: " ", count: max(0, width - count))
+    return left ? blanks + self : self + blanks
+  }
+}

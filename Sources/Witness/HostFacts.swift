@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+import Host
+
+/// Adds to a kill what the host knows: names, command line, paths of groups, memory, pressure.
+///
+/// Nothing here may wait for the victim: /proc/PID/cmdline takes the mmap lock that a dying process may hold, so the
+/// command line comes from the kernel's own record or from the cache, which was filled before.
+package final class HostFacts {
+  private let identity: HostIdentity
+  private let memory: MemoryReader
+  private let cgroups: CgroupReader
+  private let users: UserNames
+  private let cache: ProcessCache
+  private let clock: Clock
+
+  package init(
+    identity: HostIdentity, memory: MemoryReader, cgroups: CgroupReader, users: UserNames, cache: ProcessCache,
+    clock: Clock = Clock()
+  ) {
+    self.identity = identity
+    self.memory = memory
+    self.cgroups = cgroups
+    self.users = users
+    self.cache = cache
+    self.clock = clock
+  }
+
+  /// vmstat's oom_kill; nil where it cannot be read.
+  package var oomKillCount: Int64? { (try? memory.oomKillCount()) ?? nil }
+
+  /// Reads the biggest processes again.
+  package func refresh(biggest: [ProcessCache.Sized]) { _ = cache.refresh(biggest: biggest) }
+
+  /// - Parameter startBootNanoseconds: the victim's start since boot, which tells it from another of its pid; nil from a log.
+  package func complete(_ kill: inout OOMKill, startBootNanoseconds: Int64?) {
+    complete(&kill.victim, startBootNanoseconds: startBootNanoseconds)
+    kill.victim.user = kill.victim.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
+    complete(&kill.victim.cgroup)
+    kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
+    complete(&kill.trigger)
+    if kill.limit != nil { complete(&kill.limit!.cgroup) }
+    for index in kill.candidates?.list.indices ?? 0..<0 { complete(&kill.candidates!.list[index].cgroup) }
+    if kill.memory == nil { kill.memory = (try? memory.state()) ?? nil }
+    kill.pressureStall = (try? memory.pressure()) ?? nil
+  }
+
+  /// The trigger's group by name.
+  package func complete(_ trigger: inout Trigger?) {
+    guard trigger != nil else { return }
+    complete(&trigger!.cgroup)
+  }
+
+  package func complete(_ cgroup: inout CgroupRef?) {
+    guard let id = cgroup?.id else { return }
+    if cgroup!.path == nil { cgroup!.path = cgroups.path(forID: id) }
+    if cgroup!.version == nil { cgroup!.version = cgroups.hierarchy?.version }
+  }
+
+  private func complete(_ victim: inout Victim, startBootNanoseconds: Int64?) {
+    let ticks = startBootNanoseconds.map { identity.startTimeTicks(bootNanoseconds: UInt64($0)) }
+    if let startBootNanoseconds {
+      victim.startWallNanoseconds = clock.wall(bootNanoseconds: startBootNanoseconds)
+      victim.ageSeconds = max(0, (clock.wall - victim.startWallNanoseconds!) / 1_000_000_000)
+    }
+    guard let known = cache.facts(pid: victim.pid, startTimeTicks: ticks) else { return }
+    if victim.cmdline == nil { victim.cmdline = known.cmdline }
+    victim.exe = known.exe
+  }
+}

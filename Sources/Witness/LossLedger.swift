@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+
+/// Keeps the books: kills as the kernel counts them against kills that the stream told, or told as lost.
+///
+/// At any moment: growth of /proc/vmstat's oom_kill = told + lost. File: /proc/vmstat, oom_kill.
+package struct LossLedger: Sendable {
+  /// vmstat's oom_kill when the stream began; nil where the kernel does not say.
+  private let baseline: Int64?
+  /// Kernel counts of the kills that were told or filtered.
+  package private(set) var told: Int64 = 0
+  /// Kernel counts that were told as lost.
+  package private(set) var lost: Int64 = 0
+  private var ringTold = LossCounters()
+  private var outputTold: Int64 = 0
+
+  package init(baseline: Int64?) { self.baseline = baseline }
+
+  /// A kill goes to the stream, or is kept out of it by the user's own filter.
+  package mutating func tell(kernelCount: Int) { told += Int64(kernelCount) }
+
+  /// A table of ours was full.
+  package mutating func lose(kernelCount: Int64, records: Int64, detail: String) -> Loss {
+    lost += kernelCount
+    return Loss(reason: .tableFull, kernelCount: kernelCount, records: records, detail: detail)
+  }
+
+  /// What BPF lost since the last time; nil where nothing.
+  package mutating func ring(_ counters: LossCounters) -> Loss? {
+    let kernelCount = counters.kernelCount - ringTold.kernelCount
+    let records = counters.records - ringTold.records
+    let details = counters.details - ringTold.details
+    let untracked = counters.untrackedVictims - ringTold.untrackedVictims
+    guard records > 0 || kernelCount > 0 || untracked > 0 else { return nil }
+    ringTold = counters
+    lost += kernelCount
+    var detail = "the ring had no room for \(records) records, \(kernelCount) of them kills and \(details) of detail"
+    if untracked > 0 { detail += "; the end of \(untracked) victims is not followed" }
+    return Loss(reason: .ringFull, kernelCount: kernelCount, records: records, detail: detail)
+  }
+
+  /// Lines that the sink dropped since the last time; nil where none.
+  package mutating func output(dropped: Int64) -> Loss? {
+    let lines = dropped - outputTold
+    guard lines > 0 else { return nil }
+    outputTold = dropped
+    return Loss(
+      reason: .outputFull, kernelCount: 0, records: lines,
+      detail: "the reader of the output was too slow: \(lines) lines were dropped, as the numbers in seq show")
+  }
+
+  /// How much the kernel's own count has grown, and the difference where it is not ours.
+  ///
+  /// - Parameter oomKill: vmstat's count, read before the records that `told` holds were drained.
+  package mutating func reconcile(oomKill: Int64?, isLast: Bool) -> Loss? {
+    guard let growth = growth(oomKill: oomKill) else { return nil }
+    let difference = growth - told - lost
+    // Kills since the count was read are told and not in it yet; only at the end that cannot be.
+    guard difference > 0 || (difference < 0 && isLast) else { return nil }
+    lost += difference
+    return Loss(
+      reason: .vmstatMismatch, kernelCount: difference, records: 0,
+      detail: "/proc/vmstat counts \(growth) kills since the stream began, the stream told \(growth - difference)")
+  }
+
+  package func growth(oomKill: Int64?) -> Int64? {
+    guard let baseline, let oomKill else { return nil }
+    return oomKill - baseline
+  }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+
+/// One decision of the kernel while its records come in, and the events that it ends in.
+struct OpenDecision: Sendable {
+  struct VictimState: Sendable {
+    var record: KillRecord
+    /// How often the kernel has counted it.
+    var count: Int
+  }
+
+  let record: DecisionRecord
+  /// The decision's own record was lost: only kills are known.
+  let isOrphan: Bool
+  private(set) var victims: [VictimState] = []
+  private var cgroups: [CgroupRecord] = []
+  private var argv: ArgvRecord?
+  private var lastKillNanoseconds: Int64?
+
+  init(_ record: DecisionRecord) {
+    self.record = record
+    isOrphan = false
+  }
+
+  /// A kill whose decision did not fit the ring.
+  init(orphan kill: KillRecord) {
+    let trigger = TriggerRecord(
+      cgroupID: 0, pid: 0, tid: 0, uid: 0, oomScoreAdj: 0, isKernelThread: false, comm: Comm(low: 0, high: 0),
+      control: nil)
+    record = DecisionRecord(
+      decision: kill.decision, monotonicNanoseconds: kill.monotonicNanoseconds, trigger: trigger, domainPages: nil,
+      chosenPoints: nil, limitCgroupID: nil, considered: 0, stored: 0, chosenPID: kill.pid, message: nil,
+      inferred: false, group: false, expectMore: true)
+    isOrphan = true
+  }
+
+  /// When to stop waiting for more. Seen decisions end by their own record; the time is for one that was lost.
+  var deadline: Int64? {
+    (lastKillNanoseconds ?? record.monotonicNanoseconds) + Assembler.decisionPatienceNanoseconds
+  }
+
+  mutating func add(_ cgroup: CgroupRecord) { cgroups.append(cgroup) }
+
+  mutating func add(_ argv: ArgvRecord) { self.argv = argv }
+
+  /// False where there is no room for one more victim.
+  mutating func add(_ kill: KillRecord) -> Bool {
+    lastKillNanoseconds = kill.monotonicNanoseconds
+    let count = kill.sharesMemory ? 0 : 1
+    if let index = victims.firstIndex(where: {
+      $0.record.pid == kill.pid && $0.record.startBootNanoseconds == kill.startBootNanoseconds
+    }) {
+      victims[index].count += count
+      return true
+    }
+    guard victims.count < Assembler.killsPerDecisionMax else { return false }
+    victims.append(VictimState(record: kill, count: count))
+    return true
+  }
+
+  /// Size of the domain in pages: the kernel's own where it was seen, else computed as the kernel does.
+  ///
+  /// Kernel: mm/oom_kill.c, constrained_alloc(); mm/memcontrol.c, mem_cgroup_get_max().
+  func domainPages(_ configuration: Assembler.Configuration) -> Pages? {
+    if let pages = record.domainPages { return pages }
+    guard record.inferred else { return nil }
+    guard record.limitCgroupID != nil else { return configuration.systemDomainPages }
+    guard let (cgroup, index) = limitLevel, let limit = cgroup.levels[index].limit.pages else { return nil }
+    let swap: Pages =
+      switch (cgroup.version, cgroup.levels[index].swapLimit) {
+      case (2, .pages(let swapLimit)): swapLimit
+      case (_, .pages(let memoryAndSwap)): max(0, memoryAndSwap - limit)
+      case (_, .unlimited): .max
+      }
+    return limit + min(swap, configuration.systemSwapPages)
+  }
+
+  /// Scope and the trigger's own facts; the tracepoint rung concludes the scope from whose limit was hit.
+  var scope: Scope? {
+    if let control = record.trigger.control { return control.scope }
+    guard record.inferred else { return nil }
+    return record.limitCgroupID == nil ? .system : .memcg
+  }
+
+  func trigger(victimPID: Int32?) -> Trigger {
+    var trigger = Trigger(record.trigger)
+    trigger.isVictim = victimPID.map { $0 == record.trigger.pid }
+    trigger.cgroup = reference(record.trigger.cgroupID)
+    return trigger
+  }
+
+  func limit(_ configuration: Assembler.Configuration) -> BindingLimit? {
+    guard !isOrphan else { return nil }
+    var limit = BindingLimit()
+    limit.totalPages = domainPages(configuration)
+    limit.inferred = record.inferred ? true : nil
+    guard let id = record.limitCgroupID else { return limit }
+    limit.cgroup = reference(id)
+    guard let (cgroup, index) = limitLevel else { return limit }
+    let level = cgroup.levels[index]
+    limit.limit = level.limit
+    limit.usagePages = level.usagePages
+    if cgroup.version == 2 {
+      limit.swapLimit = level.swapLimit
+      limit.swapUsagePages = level.swapUsagePages
+    } else {
+      limit.swapUsagePages = max(0, level.swapUsagePages - level.usagePages)
+      limit.swapLimit = level.swapLimit.pages.map { .pages(max(0, $0 - (level.limit.pages ?? 0))) } ?? .unlimited
+    }
+    for ancestor in cgroup.levels.indices.dropFirst(index + 1) {
+      guard let path = cgroup.path(of: ancestor) else { break }
+      let level = cgroup.levels[ancestor]
+      limit.ancestors.append(.init(path: path, limit: level.limit, usagePages: level.usagePages))
+    }
+    return limit
+  }
+
+  func event(
+    _ victim: VictimState, index: Int, ranking: Ranking, configuration: Assembler.Configuration
+  ) -> OOMKill {
+    let source = configuration.source
+    var decision = Decision(id: record.decision)
+    let isGroup = index > 0 && !victim.record.sharesMemory
+    decision.path = path(isGroup: isGroup)
+    decision.message = record.message
+    decision.kills = victims.count
+    decision.index = index + 1
+
+    var kill = OOMKill(decision: decision, source: source, victim: describe(victim, isGroup: isGroup))
+    kill.scope = scope
+    if !isOrphan { kill.trigger = trigger(victimPID: victim.record.pid) }
+    kill.limit = limit(configuration)
+    kill.badness = badness(victim, ranking: ranking, domainPages: domainPages(configuration))
+    if !isOrphan, record.considered > 0 {
+      kill.candidates = ranking.candidates(victimPID: victim.record.pid, reference: reference)
+    }
+    kill.unavailable = unavailable(ranking)
+    return kill
+  }
+
+  private func path(isGroup: Bool) -> Decision.Path? {
+    if isGroup { return .memcgGroup }
+    guard let control = record.trigger.control else { return nil }
+    if control.order == -1 { return .sysrq }
+    return record.message?.contains("oom_kill_allocating_task") == true ? .allocatingTask : .scan
+  }
+
+  private func describe(_ state: VictimState, isGroup: Bool) -> Victim {
+    let record = state.record
+    var victim = Victim(pid: record.pid, comm: record.comm.name, kernelCount: state.count)
+    victim.tid = record.tid
+    victim.ppid = record.parentPID
+    victim.role = record.sharesMemory && state.count == 0 ? .sharesMemory : isGroup ? .group : .chosen
+    victim.uid = record.uid
+    victim.oomScoreAdj = record.oomScoreAdj
+    victim.parentComm = record.parentComm.name
+    victim.cgroup = reference(record.cgroupID)
+    victim.totalVMPages = record.totalVMPages
+    victim.threads = record.threads
+    if let argv, argv.pid == record.pid { victim.cmdline = argv.arguments }
+    return victim
+  }
+
+  /// The parts that the kernel scored, where it scored this one; else those at the kill.
+  private func badness(_ victim: VictimState, ranking: Ranking, domainPages: Pages?) -> VictimBadness {
+    let scored = ranking.scored(pid: victim.record.pid)
+    var badness = VictimBadness(parts: scored?.parts ?? victim.record.parts)
+    badness.domainPages = domainPages
+    badness.adjPoints = domainPages.map {
+      Badness.adjPoints(oomScoreAdj: victim.record.oomScoreAdj, domainPages: $0)
+    }
+    // oom_kill_allocating_task does not score: chosen_points is 0 there, and no number of the kernel's.
+    let isScored = record.considered > 0 && path(isGroup: false) != .allocatingTask
+    if victim.record.pid == record.chosenPID, isScored, let points = record.chosenPoints, points != .max {
+      badness.points = points
+      badness.pointsSource = .kernel
+    } else if let points = scored?.points {
+      badness.points = points
+      badness.pointsSource = .kernel
+    } else if let adjPoints = badness.adjPoints {
+      badness.points = badness.parts.totalPages + adjPoints
+      badness.pointsSource = .computed
+    }
+    return badness
+  }
+
+  private func unavailable(_ ranking: Ranking) -> [String] {
+    var names: [String] = []
+    if isOrphan { names += ["scope", "trigger", "limit"] }
+    if isOrphan || ranking.count < record.stored { names.append("candidates") }
+    if record.trigger.control == nil {
+      names += ["decision.path", "decision.message", "trigger.gfp_mask", "trigger.gfp_flags", "trigger.order"]
+    }
+    if record.limitCgroupID != nil, limitLevel == nil { names.append("limit.limit_pages") }
+    return names
+  }
+
+  private var limitLevel: (CgroupRecord, Int)? {
+    guard let id = record.limitCgroupID else { return nil }
+    for cgroup in cgroups {
+      if let index = cgroup.levels.firstIndex(where: { $0.id == id }) { return (cgroup, index) }
+    }
+    return nil
+  }
+
+  /// A group by its id, with its path where one of the decision's records has it.
+  private func reference(_ id: UInt64) -> CgroupRef? {
+    guard id != 0 else { return nil }
+    for cgroup in cgroups {
+      if let index = cgroup.levels.firstIndex(where: { $0.id == id }) {
+        return CgroupRef(path: cgroup.path(of: index), id: id, version: cgroup.version)
+      }
+    }
+    return CgroupRef(id: id, version: cgroups.first?.version)
+  }
+}
+
+extension Trigger {
+  /// Without the group's path, which only the decision knows.
+  init(_ record: TriggerRecord) {
+    self.init()
+    pid = record.pid
+    tid = record.tid
+    comm = record.comm.name
+    uid = record.uid
+    oomScoreAdj = record.oomScoreAdj
+    if record.cgroupID != 0 { cgroup = CgroupRef(id: record.cgroupID) }
+    if let control = record.control {
+      gfpMask = control.gfpMask
+      gfpFlags = GFPFlags.names(control.gfpMask)
+      order = control.order
+    }
+  }
+}

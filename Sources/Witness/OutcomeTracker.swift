@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+
+/// Follows each victim to its end: reaper, exit, memory given back.
+struct OutcomeTracker: Sendable {
+  /// Victims that are followed at once, and how long each.
+  static let victimsMax = 4096
+  static let patienceNanoseconds: Int64 = 30_000_000_000
+  /// After the exit: how long the end of exit_mmap() and of the reaper are waited for, and the process is remembered.
+  static let patienceAfterExitNanoseconds: Int64 = 2_000_000_000
+
+  private struct Followed: Sendable {
+    var kill: KillRecord
+    var outcome: OOMOutcome
+    var told = false
+    var deadline: Int64
+  }
+
+  private let seesMemoryFreed: Bool
+  private let pageSizeBytes: Int64
+  private var followed: [Int32: Followed] = [:]
+
+  init(seesMemoryFreed: Bool, pageSizeBytes: Int) {
+    self.seesMemoryFreed = seesMemoryFreed
+    self.pageSizeBytes = Int64(pageSizeBytes)
+  }
+
+  var deadline: Int64? { followed.values.map(\.deadline).min() }
+
+  /// Whether this process was killed a short while ago.
+  func isVictim(_ pid: Int32) -> Bool { followed[pid] != nil }
+
+  /// False where there is no room.
+  mutating func follow(_ kill: KillRecord) -> Bool {
+    if let known = followed[kill.pid], known.kill.startBootNanoseconds == kill.startBootNanoseconds { return true }
+    guard followed.count < OutcomeTracker.victimsMax else { return false }
+    followed[kill.pid] = Followed(
+      kill: kill,
+      outcome: OOMOutcome(decisionID: kill.decision, pid: kill.pid, comm: kill.comm.name, exited: false),
+      deadline: kill.monotonicNanoseconds + OutcomeTracker.patienceNanoseconds)
+    return true
+  }
+
+  mutating func receive(_ record: OutcomeRecord, actions: inout [Assembler.Action]) {
+    // The reaper names a thread.
+    let pid = record.pid ?? followed.first { $0.value.kill.tid == record.tid || $0.key == record.tid }?.key
+    guard let pid, var victim = followed[pid], !victim.told else { return }
+    let microseconds = (record.monotonicNanoseconds - victim.kill.monotonicNanoseconds) / 1000
+    switch record.stage {
+    case .reapStart:
+      victim.outcome.reaper = victim.outcome.reaper ?? .started
+      victim.outcome.reaperStartMicroseconds = victim.outcome.reaperStartMicroseconds ?? microseconds
+    case .reapFinish:
+      victim.outcome.reaper = .finished
+      victim.outcome.reaperEndMicroseconds = microseconds
+    case .reapSkip:
+      victim.outcome.reaper = .skipped
+      victim.outcome.reaperEndMicroseconds = microseconds
+    case .exit:
+      victim.outcome.exited = true
+      victim.outcome.exitMicroseconds = microseconds
+      victim.deadline = record.monotonicNanoseconds + OutcomeTracker.patienceAfterExitNanoseconds
+    case .memoryFreed:
+      victim.outcome.memoryFreedMicroseconds = microseconds
+      victim.outcome.freedBytes = victim.kill.heldPages * pageSizeBytes
+    }
+    if victim.outcome.exited, !seesMemoryFreed || victim.outcome.memoryFreedMicroseconds != nil {
+      victim.told = true
+      actions.append(.tellOutcome(victim.outcome, at: record.monotonicNanoseconds))
+    }
+    followed[pid] = victim
+  }
+
+  mutating func expire(now: Int64, actions: inout [Assembler.Action]) {
+    for (pid, victim) in followed where victim.deadline <= now {
+      if !victim.told { actions.append(.tellOutcome(victim.outcome, at: min(now, victim.deadline))) }
+      followed[pid] = nil
+    }
+  }
+}
+
+extension KillRecord {
+  /// What it held resident and swapped, in pages.
+  fileprivate var heldPages: Pages { parts.residentPages + parts.swapPages }
+}

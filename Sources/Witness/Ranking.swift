@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+
+/// Orders the candidates of one decision as the kernel's choice does, and lists the first of them.
+///
+/// Kernel: mm/oom_kill.c, oom_evaluate_task(): most points first; among equals the later one wins.
+struct Ranking {
+  private let records: [CandidateRecord]
+  private let decision: OpenDecision
+  private let configuration: Assembler.Configuration
+  private let domainPages: Pages?
+
+  init(
+    _ records: [CandidateRecord], decision: OpenDecision, configuration: Assembler.Configuration, domainPages: Pages?
+  ) {
+    self.records = records
+    self.decision = decision
+    self.configuration = configuration
+    self.domainPages = domainPages
+  }
+
+  /// How many candidates came through.
+  var count: Int { records.count }
+
+  /// The candidate of this process, with points only where they are the kernel's.
+  func scored(pid: Int32) -> (parts: BadnessParts, points: Pages?)? {
+    guard let record = records.first(where: { $0.pid == pid }) else { return nil }
+    return (record.parts, record.points.flatMap { $0 == .min ? nil : $0 })
+  }
+
+  func candidates(victimPID: Int32, reference: (UInt64) -> CgroupRef?) -> Candidates {
+    let wanted = configuration.candidatesListed ?? records.count
+    var best = firstEligible(wanted + 1)
+    let runnerUp = best.first { records[$0.index].pid != decision.record.chosenPID }
+    let chosen = best.first { records[$0.index].pid == decision.record.chosenPID }
+    if best.count > wanted { best.removeLast() }
+    var list = best.enumerated().map { rank, scored in
+      candidate(records[scored.index], points: scored.points, rank: rank + 1, reference: reference)
+    }
+    if list.count < wanted {
+      for record in records where skipReason(record) != nil {
+        list.append(candidate(record, points: nil, rank: nil, reference: reference))
+        if list.count == wanted { break }
+      }
+    }
+    return Candidates(
+      considered: decision.record.considered, list: list,
+      runnerUpMarginPages: chosen.flatMap { chosen in runnerUp.map { chosen.points - $0.points } })
+  }
+
+  private struct Scored {
+    var index: Int
+    var points: Pages
+
+    /// Whether the kernel would rather take this one.
+    func beats(_ other: Scored) -> Bool {
+      points != other.points ? points > other.points : index > other.index
+    }
+  }
+
+  /// The first `wanted` eligible ones in order: an insertion into a short list, so that nothing grows with their number
+  /// unless all are asked for.
+  private func firstEligible(_ wanted: Int) -> [Scored] {
+    var best: [Scored] = []
+    best.reserveCapacity(min(wanted, records.count) + 1)
+    if wanted > records.count {
+      for (index, record) in records.enumerated() {
+        if let points = points(record) { best.append(Scored(index: index, points: points)) }
+      }
+      best.sort { $0.beats($1) }
+      return best
+    }
+    for (index, record) in records.enumerated() {
+      guard let points = points(record) else { continue }
+      let scored = Scored(index: index, points: points)
+      if best.count == wanted, best[wanted - 1].beats(scored) { continue }
+      best.insert(scored, at: best.firstIndex { scored.beats($0) } ?? best.count)
+      if best.count > wanted { best.removeLast() }
+    }
+    return best
+  }
+
+  /// The kernel's points, else computed ones; nil where it is not eligible or the domain's size is unknown.
+  private func points(_ record: CandidateRecord) -> Pages? {
+    guard skipReason(record) == nil else { return nil }
+    if let points = record.points { return points }
+    return domainPages.map { Badness.points(record.parts, oomScoreAdj: record.oomScoreAdj, domainPages: $0) }
+  }
+
+  /// Why the kernel passed it over; nil where it scored it.
+  private func skipReason(_ record: CandidateRecord) -> SkipReason? {
+    if record.points == .min { return record.skipped ?? .noMemory }
+    if record.points != nil { return nil }
+    // The walk comes after mark_victim: the victim itself already looks like one.
+    if decision.record.inferred, record.pid == decision.record.chosenPID { return nil }
+    if let skipped = record.skipped { return skipped }
+    let couldBeOutside = decision.scope.map { $0 != .memcg } ?? false
+    return configuration.seesBadness && couldBeOutside ? .outsideCpuset : nil
+  }
+
+  private func candidate(
+    _ record: CandidateRecord, points: Pages?, rank: Int?, reference: (UInt64) -> CgroupRef?
+  ) -> Candidate {
+    var candidate = Candidate(
+      pid: record.pid, tid: record.tid, comm: record.comm.name, oomScoreAdj: record.oomScoreAdj)
+    candidate.uid = record.uid
+    candidate.cgroup = reference(record.cgroupID)
+    candidate.points = points
+    candidate.pointsSource = record.points == nil ? .computed : .kernel
+    candidate.rank = rank
+    candidate.parts = record.parts
+    candidate.adjPoints = domainPages.map { Badness.adjPoints(oomScoreAdj: record.oomScoreAdj, domainPages: $0) }
+    candidate.skipped = rank == nil ? skipReason(record) : nil
+    return candidate
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+
+/// What the loop listens to: the kernel's records, or the kernel's log.
+package protocol WitnessInput: AnyObject {
+  /// Readable when there is something to collect; -1 where there is no waiting.
+  var descriptor: Int32 { get }
+  /// When `expire` has something to do, on CLOCK_MONOTONIC.
+  var deadline: Int64? { get }
+  /// Takes what has come, and says what is to be done.
+  func collect(_ actions: inout [Assembler.Action])
+  /// Ends what has waited long enough.
+  func expire(now: Int64, _ actions: inout [Assembler.Action])
+  /// No more will come: detaches, takes what is left, ends what is open.
+  func finish(_ actions: inout [Assembler.Action])
+  var losses: LossCounters { get }
+}
+
+/// Kernel records, put together by an Assembler.
+package final class RecordInput: WitnessInput {
+  private let source: RecordSource
+  private var assembler: Assembler
+
+  package init(source: RecordSource, configuration: Assembler.Configuration) {
+    self.source = source
+    assembler = Assembler(configuration)
+  }
+
+  package var descriptor: Int32 { source.descriptor }
+  package var deadline: Int64? { assembler.deadline }
+  package var losses: LossCounters { source.losses }
+
+  package func collect(_ actions: inout [Assembler.Action]) {
+    source.drain { assembler.receive($0, actions: &actions) }
+  }
+
+  package func expire(now: Int64, _ actions: inout [Assembler.Action]) {
+    assembler.expire(now: now, actions: &actions)
+  }
+
+  package func finish(_ actions: inout [Assembler.Action]) {
+    source.detach()
+    collect(&actions)
+    assembler.finish(actions: &actions)
+  }
+}

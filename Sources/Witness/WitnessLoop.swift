@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+import Glibc
+import Host
+
+/// The one loop: waits for the kernel, puts together, completes, tells; and keeps the books.
+///
+/// All effects of the witness happen here. Between kills it wakes once a minute.
+package final class WitnessLoop {
+  package struct Options {
+    /// Ends after so many kills told; nil: never.
+    package var count: Int64?
+    /// Ends after so many nanoseconds; nil: never.
+    package var durationNanoseconds: Int64?
+    /// Which kills are told; the others are counted alone.
+    package var wants: (OOMKill) -> Bool = { _ in true }
+    /// How often books and snapshots are looked at.
+    package var periodNanoseconds: Int64 = 60_000_000_000
+
+    package init() {}
+  }
+
+  /// The outside world, as the loop needs it.
+  package struct Surroundings {
+    /// Says one event; it may be dropped, and is counted then.
+    package var tell: (Event, EventTime) -> Void
+    /// Readable when the process is asked to end; -1: never.
+    package var stopDescriptor: Int32 = -1
+    /// Has POLLPRI when memory gets short; -1: never.
+    package var pressureDescriptor: Int32 = -1
+    /// Wants to be flushed when it can be written to; nil: nothing waits.
+    package var waitingOutput: () -> Int32? = { nil }
+    package var flushOutput: () -> Void = {}
+    package var isOutputClosed: () -> Bool = { false }
+    package var linesDropped: () -> Int64 = { 0 }
+    /// The biggest processes now.
+    package var biggest: () -> [ProcessCache.Sized] = { [] }
+
+    package init(tell: @escaping (Event, EventTime) -> Void) { self.tell = tell }
+  }
+
+  /// Snapshots under pressure are no closer than this.
+  private static let refreshGapNanoseconds: Int64 = 500_000_000
+
+  private let input: WitnessInput
+  private let host: HostFacts
+  private let options: Options
+  private let surroundings: Surroundings
+  private let clock: Clock
+  private var ledger: LossLedger
+  private var end = StreamEnd()
+  private var actions: [Assembler.Action] = []
+  private var lastRefresh: Int64 = .min
+
+  package init(
+    input: WitnessInput, host: HostFacts, options: Options, surroundings: Surroundings, clock: Clock = Clock()
+  ) {
+    self.input = input
+    self.host = host
+    self.options = options
+    self.surroundings = surroundings
+    self.clock = clock
+    ledger = LossLedger(baseline: host.oomKillCount)
+  }
+
+  /// Tells `start`, then every kill, until it is asked to end; then what is left, and the books.
+  package func run(_ start: StreamStart) {
+    let began = clock.monotonic
+    surroundings.tell(.streamStart(start), clock.time(monotonic: began))
+    refresh(now: began)
+    var nextPeriod = began + options.periodNanoseconds
+    let stopAt = options.durationNanoseconds.map { began + $0 }
+    while true {
+      let woken = wait(until: [nextPeriod, input.deadline, stopAt].compactMap { $0 }.min()!)
+      let oomKill = clock.monotonic >= nextPeriod ? host.oomKillCount : nil  // before the records that it counts
+      input.collect(&actions)
+      let now = clock.monotonic
+      input.expire(now: now, &actions)
+      perform()
+      if woken.contains(.pressure), now - lastRefresh > WitnessLoop.refreshGapNanoseconds { refresh(now: now) }
+      if now >= nextPeriod {
+        balance(oomKill: oomKill, isLast: false)
+        refresh(now: now)
+        nextPeriod = now + options.periodNanoseconds
+      }
+      if woken.contains(.stop) || surroundings.isOutputClosed() || (stopAt.map { now >= $0 } ?? false) { break }
+      if let count = options.count, end.kills >= count { break }
+    }
+    finish()
+  }
+
+  /// Detached, nothing new can come: what is left is told, and the sum must be right.
+  private func finish() {
+    input.finish(&actions)
+    let oomKill = host.oomKillCount
+    perform()
+    balance(oomKill: oomKill, isLast: true)
+    end.kernelCountTold = ledger.told
+    end.kernelCountLost = ledger.lost
+    end.vmstatGrowth = ledger.growth(oomKill: oomKill)
+    end.linesDropped = surroundings.linesDropped()
+    surroundings.tell(.streamEnd(end), clock.time(monotonic: clock.monotonic))
+  }
+
+  private func perform() {
+    for action in actions {
+      switch action {
+      case .tell(var kill, let moment, let start): tell(&kill, at: moment, startBootNanoseconds: start)
+      case .tellOutcome(let outcome, let moment):
+        end.outcomes += 1
+        surroundings.tell(.oomOutcome(outcome), clock.time(monotonic: moment))
+      case .tellNoKill(var noKill, let moment):
+        end.noKills += 1
+        host.complete(&noKill.trigger)
+        if noKill.limit != nil { host.complete(&noKill.limit!.cgroup) }
+        surroundings.tell(.oomNoKill(noKill), clock.time(monotonic: moment))
+      case .lose(let kernelCount, let records, let detail):
+        tell(ledger.lose(kernelCount: kernelCount, records: records, detail: detail))
+      }
+    }
+    actions.removeAll(keepingCapacity: true)
+    if let loss = ledger.ring(input.losses) { tell(loss) }
+    if surroundings.waitingOutput() == nil, let loss = ledger.output(dropped: surroundings.linesDropped()) {
+      tell(loss)
+    }
+  }
+
+  private func tell(_ kill: inout OOMKill, at moment: Int64, startBootNanoseconds: Int64?) {
+    ledger.tell(kernelCount: kill.victim.kernelCount)
+    host.complete(&kill, startBootNanoseconds: startBootNanoseconds)
+    guard options.wants(kill) else {
+      end.killsFiltered += 1
+      return
+    }
+    end.kills += 1
+    if kill.source != .kmsg, kill.source != .log {
+      kill.decisionToEventMicroseconds = (clock.monotonic - moment) / 1000
+    }
+    surroundings.tell(.oomKill(kill), clock.time(monotonic: moment))
+  }
+
+  private func tell(_ loss: Loss) { surroundings.tell(.loss(loss), clock.time(monotonic: clock.monotonic)) }
+
+  private func balance(oomKill: Int64?, isLast: Bool) {
+    if let loss = ledger.reconcile(oomKill: oomKill, isLast: isLast) { tell(loss) }
+  }
+
+  private func refresh(now: Int64) {
+    lastRefresh = now
+    host.refresh(biggest: surroundings.biggest())
+  }
+
+  private struct Woken: OptionSet {
+    let rawValue: Int
+    static let input = Woken(rawValue: 1)
+    static let stop = Woken(rawValue: 2)
+    static let pressure = Woken(rawValue: 4)
+    static let timeout = Woken(rawValue: 8)
+  }
+
+  /// Sleeps until something comes or the moment is reached.
+  private func wait(until moment: Int64) -> Woken {
+    let waiting = surroundings.waitingOutput()
+    var descriptors = [
+      pollfd(fd: input.descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: surroundings.stopDescriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: surroundings.pressureDescriptor, events: Int16(POLLPRI), revents: 0),
+      pollfd(fd: waiting ?? -1, events: Int16(POLLOUT), revents: 0),
+    ]
+    let left = max(0, moment - clock.monotonic)
+    let milliseconds = Int32(clamping: (left + 999_999) / 1_000_000)
+    let count = poll(&descriptors, nfds_t(descriptors.count), milliseconds)
+    guard count > 0 else { return .timeout }
+    if descriptors[3].revents != 0 { surroundings.flushOutput() }
+    var woken: Woken = []
+    if descriptors[0].revents != 0 { woken.insert(.input) }
+    if descriptors[1].revents != 0 { woken.insert(.stop) }
+    if descriptors[2].revents & Int16(POLLPRI) != 0 { woken.insert(.pressure) }
+    return woken
+  }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+
+/// When the Linux kernel kills a process for memory, oomwitness is the program that knows why.
+@main
+struct OOMWitness: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "oomwitness",
+    abstract: "Knows why the Linux kernel killed a process for memory.",
+    discussion: """
+      Try `oomwitness check` to see what this kernel allows, then `oomwitness trace` to watch.
+      Exit status: 0 done, 1 failed, 2 not possible here (kernel, rights), 64 wrong usage.
+      """,
+    version: Version.text,
+    subcommands: [Trace.self, Check.self, Replay.self])
+}

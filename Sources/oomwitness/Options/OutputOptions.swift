@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Events
+import Glibc
+import Report
+import Sinks
+
+/// How events are written to standard output.
+struct OutputOptions: ParsableArguments {
+  enum Format: String, CaseIterable, ExpressibleByArgument { case pretty, ndjson }
+
+  @Option(help: "pretty for people, ndjson for programs. (default: pretty on a terminal, else ndjson)")
+  var output: Format?
+
+  /// What the option says, or what standard output is.
+  var format: Format { output ?? (isatty(STDOUT_FILENO) == 1 ? .pretty : .ndjson) }
+
+  /// Colours only on terminals, and never where NO_COLOR is set. Source: no-color.org.
+  static var coloured: Bool {
+    guard isatty(STDOUT_FILENO) == 1 else { return false }
+    let off = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
+    let dumb = getenv("TERM").map { strcmp($0, "dumb") == 0 } ?? false
+    return !off && !dumb
+  }
+}
+
+/// Writes events as lines of the chosen format.
+final class EventWriter {
+  let sink: DescriptorSink
+  private var encoder: NDJSONEncoder
+  private let text: EventText
+  private let format: OutputOptions.Format
+
+  init(format: OutputOptions.Format, host: String, bootID: String?, pageSizeBytes: Int) {
+    sink = DescriptorSink()
+    encoder = NDJSONEncoder(host: host, bootID: bootID, pageSizeBytes: pageSizeBytes)
+    text = EventText(pageSizeBytes: pageSizeBytes, coloured: OutputOptions.coloured)
+    self.format = format
+  }
+
+  func write(_ event: Event, at time: EventTime) {
+    switch format {
+    case .ndjson: _ = sink.write(encoder.line(event, at: time))
+    case .pretty: _ = sink.write(Array(text.text(event, at: time).utf8))
+    }
+  }
+}

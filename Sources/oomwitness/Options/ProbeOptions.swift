@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import KernelProbe
+
+/// How the kernel is asked.
+struct ProbeOptions: ParsableArguments {
+  enum Choice: String, CaseIterable, ExpressibleByArgument {
+    case auto, kprobe, fentry, tracepoint, kmsg
+
+    /// The BPF rungs to try, in order.
+    var rungs: [ProbeRung] {
+      switch self {
+      case .auto: ProbeRung.allCases
+      case .kprobe: [.kprobe]
+      case .fentry: [.fentry]
+      case .tracepoint: [.tracepoint]
+      case .kmsg: []
+      }
+    }
+  }
+
+  @Option(
+    help: "What to attach to: the most that the kernel allows, or just this. kmsg reads the kernel's log instead.")
+  var probe: Choice = .auto
+
+  @Option(help: ArgumentHelp("Size of the ring buffer, rounded up to a power of two.", valueName: "bytes"))
+  var ringBytes: Int = 4 * 1024 * 1024
+
+  func validate() throws {
+    guard ringBytes > 0, ringBytes <= 1 << 30 else {
+      throw ValidationError("--ring-bytes takes 1 to 1073741824, not \(ringBytes)")
+    }
+  }
+}

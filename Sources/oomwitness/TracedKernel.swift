@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+import Glibc
+import Host
+import KernelProbe
+import Witness
+
+/// What the kernel allowed: an input for the loop, and the first line of the stream.
+final class TracedKernel {
+  let input: WitnessInput
+  let start: StreamStart
+  private let iterator: ProcessIterator?
+  private let cache: ProcessCache
+
+  var usesIterator: Bool { iterator != nil }
+
+  init(probe: ProbeOptions, candidates: CandidateCount, record: String?, host: TracedHost) throws {
+    cache = host.cache
+    iterator = ProcessIterator()
+    let identity = host.identity
+    func start(_ source: Source, _ probes: [StreamStart.Probe]) -> StreamStart {
+      StreamStart(
+        version: Version.text, kernelRelease: identity.kernelRelease, architecture: identity.machine,
+        pageSizeBytes: identity.pageSizeBytes, source: source, probes: probes)
+    }
+    var refused: [StreamStart.Probe] = []
+    var sentences: [String] = []
+    let ladder = Ladder(rungs: probe.probe.rungs)
+    if let attached = ladder.attachFirst(
+      ringBytes: probe.ringBytes,
+      refused: { refusal in
+        let sentence = Wording.sentence(refusal.error)
+        sentences.append(sentence)
+        refused.append(.init(name: refusal.rung.rawValue, refusal: sentence))
+      })
+    {
+      let probes = attached.probes
+      self.start = start(attached.rung.source, refused + probes)
+      var configuration = Assembler.Configuration(
+        source: attached.rung.source, pageSizeBytes: identity.pageSizeBytes)
+      configuration.candidatesListed = candidates.limit
+      let pages = host.systemPages
+      configuration.systemDomainPages = pages.ram + pages.swap
+      configuration.systemSwapPages = pages.swap
+      configuration.seesBadness =
+        probes.contains { $0.name.hasSuffix("oom_badness") && $0.refusal == nil }
+        || probes.contains { $0.name.hasSuffix("oom_badness.part.0") && $0.refusal == nil }
+      configuration.seesMemoryFreed = probes.contains { $0.name.hasSuffix(":exit_mmap") && $0.refusal == nil }
+      let recording = try record.map { try TracedKernel.recording($0, configuration) }
+      input = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
+      return
+    }
+    guard probe.probe == .auto || probe.probe == .kmsg else {
+      throw Diagnostic.fail(
+        "\(sentences.last ?? "nothing to attach") (`oomwitness check` shows what works here)",
+        ExitStatus.notPossibleHere)
+    }
+    guard record == nil else {
+      throw Diagnostic.fail(
+        "--record needs BPF: \(sentences.last ?? "kmsg has no records")", ExitStatus.notPossibleHere)
+    }
+    input = try KmsgInput.opened(candidates: candidates, host: host)
+    self.start = start(.kmsg, refused + [.init(name: "/dev/kmsg", refusal: nil)])
+  }
+
+  /// The biggest processes: by the iterator where the kernel runs one, else from /proc.
+  func biggest() -> [ProcessCache.Sized] {
+    iterator?.biggest(limit: cache.capacity) ?? (try? cache.biggest(limit: cache.capacity)) ?? []
+  }
+
+  private static func recording(
+    _ path: String, _ configuration: Assembler.Configuration
+  ) throws -> Recording.Writer {
+    let clock = Clock()
+    let context = Recording.Context(
+      source: configuration.source, pageSizeBytes: configuration.pageSizeBytes,
+      systemDomainPages: configuration.systemDomainPages, systemSwapPages: configuration.systemSwapPages,
+      seesBadness: configuration.seesBadness, seesMemoryFreed: configuration.seesMemoryFreed,
+      wallLessMonotonicNanoseconds: clock.wall - clock.monotonic)
+    do throws(Recording.Failure) {
+      return try Recording.Writer(path: path, context: context)
+    } catch {
+      throw Diagnostic.fail(Wording.sentence(error))
+    }
+  }
+}
+
+/// The task iterator, and the biggest processes by it.
+private final class ProcessIterator {
+  private let iterator: TaskIterator
+
+  init?() {
+    do throws(ProbeError) {
+      iterator = try TaskIterator()
+    } catch {
+      return nil
+    }
+  }
+
+  /// Nil where the kernel no longer lets it read.
+  func biggest(limit: Int) -> [ProcessCache.Sized]? {
+    var all: [ProcessCache.Sized] = []
+    do throws(ProbeError) {
+      try iterator.forEach { task in
+        all.append(.init(pid: task.pid, residentPages: task.parts.totalPages))
+      }
+    } catch {
+      return nil
+    }
+    return Array(all.sorted { $0.residentPages > $1.residentPages }.prefix(limit))
+  }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+import Glibc
+import Host
+import KernelLog
+import KernelProbe
+
+/// Words the errors of all modules: what failed, and the way out.
+enum Wording {
+  static func sentence(_ error: ProbeError) -> String {
+    switch error {
+    case .open(let number): return "cannot open the embedded BPF programs: \(text(number))"
+    case .load(let rung, let number, let log):
+      if number == EPERM { return "the kernel refuses \(rung.rawValue) programs: \(text(number))\(rights(rung))" }
+      let last = log.last.map { " (\(TerminalText.safe($0)))" } ?? ""
+      return "the kernel refuses \(rung.rawValue) programs: \(text(number))\(last)"
+    case .attach(let program, let number):
+      return "cannot attach \(program): \(number == ENOENT ? "this kernel has no such probe" : text(number))"
+    case .ring(let number): return "cannot map the ring buffer: \(text(number)) (try a smaller --ring-bytes)"
+    case .iterator(let number): return "the kernel refuses the BPF task iterator: \(text(number))"
+    case .malformedRecord(let kind, let bytes):
+      return "a record of kind \(kind) with \(bytes) bytes is not of this version"
+    }
+  }
+
+  static func sentence(_ error: HostError) -> String {
+    switch error {
+    case .system(let operation, let path, let number):
+      "cannot \(operation.rawValue) \(TerminalText.safe(path)): \(text(number))"
+    case .malformed(let path, let line, let content):
+      "line \(line) of \(TerminalText.safe(path)) is not what the kernel writes: \(TerminalText.safe(content))"
+    case .tooLarge(let path, let limit): "\(TerminalText.safe(path)) is larger than \(limit) bytes"
+    }
+  }
+
+  static func sentence(_ error: KernelLogError) -> String {
+    switch error {
+    case .openFailed(let path, let number):
+      "cannot open \(path): \(text(number))"
+        + (number == EPERM || number == EACCES ? " (needs root, or CAP_SYSLOG and the right to read it)" : "")
+    case .seekFailed(let path, let number): "cannot seek in \(path): \(text(number))"
+    case .readFailed(let path, let number): "cannot read \(path): \(text(number))"
+    }
+  }
+
+  static func sentence(_ error: Recording.Failure) -> String {
+    switch error {
+    case .open(let path, let number): "cannot open \(TerminalText.safe(path)): \(text(number))"
+    case .notARecording(let path):
+      "\(TerminalText.safe(path)) is not a recording of this version and byte order (`trace --record` writes one)"
+    case .damaged(let path, let offset):
+      "\(TerminalText.safe(path)) is damaged at byte \(offset); all before it was told"
+    }
+  }
+
+  static func text(_ number: Int32) -> String { String(cString: strerror(number)).lowercasedFirst }
+
+  private static func rights(_ rung: ProbeRung) -> String {
+    let missing = Capability.missing([.bpf, .perfmon])
+    guard !missing.isEmpty else { return " (built without it, locked down, or in a container)" }
+    return " (needs root, or \(missing.map(\.name).joined(separator: " and ")))"
+  }
+}
+
+extension String {
+  fileprivate var lowercasedFirst: String { prefix(1).lowercased() + dropFirst() }
+}
