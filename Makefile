@@ -5,7 +5,7 @@
 BINARY := .build/release/oomwitness
 CLANG ?= $(dir $(shell readlink -f $$(command -v swiftc)))clang
 BPF_TARGET_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
 	-Wno-unknown-warning-option -Wno-default-const-init-var-unsafe \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu
 BPF_OBJECTS := oomwitness tasks

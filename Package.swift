@@ -63,7 +63,8 @@ let package = Package(
     // MARK: Tests
     .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: settings),
     .testTarget(name: "HostTests", dependencies: ["Host", "Events"], swiftSettings: settings),
-    .testTarget(name: "KernelLogTests", dependencies: ["KernelLog", "Events"], swiftSettings: settings),
+    .testTarget(
+      name: "KernelLogTests", dependencies: ["KernelLog", "Events"], exclude: ["Fixtures"], swiftSettings: settings),
     .testTarget(name: "WitnessTests", dependencies: ["Witness", "Host", "Events"], swiftSettings: settings),
     .testTarget(name: "HouseTests", swiftSettings: settings),
     .testTarget(name: "CommandTests", swiftSettings: settings),

@@ -265,7 +265,8 @@ __noinline int send_cgroup(__u64 css_address)
 {
 	const struct cgroup_subsys_state *css = (const void *)css_address;
 	struct ow_cgroup *record;
-	__u32 zero = 0, level, used = 0, bytes;
+	__u64 used = 0, bytes;
+	__u32 zero = 0, level;
 	__u16 flags = 0;
 
 	record = bpf_map_lookup_elem(&cgroup_scratch, &zero);
@@ -275,13 +276,14 @@ __noinline int send_cgroup(__u64 css_address)
 	if (BPF_CORE_READ(css, cgroup, root, hierarchy_id) == 0)
 		flags |= OW_CGROUP_V2;
 	for (level = 0; level < OW_CGROUP_LEVELS && css; level++) {
+		const char *name = BPF_CORE_READ(css, cgroup, kn, name);
 		long length;
 
+		fill_level(&record->level[level], css);
+		barrier_var(used); /* so that the check below is on the very register that is used: before 6.2 it must be */
 		if (used > OW_CGROUP_NAMES_BYTES - OW_CGROUP_NAME_BYTES)
 			break;
-		fill_level(&record->level[level], css);
-		length = bpf_probe_read_kernel_str(&record->names[used], OW_CGROUP_NAME_BYTES,
-						   BPF_CORE_READ(css, cgroup, kn, name));
+		length = bpf_probe_read_kernel_str(&record->names[used], OW_CGROUP_NAME_BYTES, name);
 		if (length < 1 || length > OW_CGROUP_NAME_BYTES)
 			break;
 		used += length;
@@ -292,9 +294,10 @@ __noinline int send_cgroup(__u64 css_address)
 	record->levels = level;
 	record->names_bytes = used;
 	bytes = sizeof(*record) - sizeof(record->names) + used;
+	fill_header(&record->header, OW_CGROUP, bytes, flags);
+	barrier_var(bytes);
 	if (bytes > sizeof(*record))
 		return 0;
-	fill_header(&record->header, OW_CGROUP, bytes, flags);
 	if (bpf_ringbuf_output(&events, record, bytes, BPF_RB_NO_WAKEUP))
 		lose(OW_CGROUP);
 	return 0;
@@ -305,7 +308,7 @@ __noinline int send_chunk(__u32 index)
 {
 	struct ow_candidates *chunk = bpf_map_lookup_elem(&chunks, &index);
 	__u32 first = index * OW_CANDIDATES_PER_CHUNK;
-	__u32 count, bytes;
+	__u64 count, bytes;
 
 	if (!chunk || first >= scan.stored)
 		return 0;
@@ -313,11 +316,12 @@ __noinline int send_chunk(__u32 index)
 	if (count > OW_CANDIDATES_PER_CHUNK)
 		count = OW_CANDIDATES_PER_CHUNK;
 	bytes = sizeof(*chunk) - sizeof(chunk->list) + count * sizeof(chunk->list[0]);
-	if (bytes > sizeof(*chunk))
-		return 0;
 	chunk->first = first;
 	chunk->count = count;
 	fill_header(&chunk->header, OW_CANDIDATES, bytes, 0);
+	barrier_var(bytes);
+	if (bytes > sizeof(*chunk))
+		return 0;
 	if (bpf_ringbuf_output(&events, chunk, bytes, BPF_RB_NO_WAKEUP))
 		lose(OW_CANDIDATES);
 	return 1;
@@ -759,10 +763,20 @@ __noinline __u64 group_memcg(__u64 css_address, __u64 limit)
 	return group;
 }
 
+/* How often the group was killed as one; the kernel counts that since 5.17. */
 static __always_inline __u64 group_kills(__u64 css)
 {
+	if (!bpf_core_enum_value_exists(enum memcg_memory_event, MEMCG_OOM_GROUP_KILL))
+		return 0;
 	return memcg_events((const void *)css, false,
 			    bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM_GROUP_KILL));
+}
+
+/* Whether the kernel has, since the decision was opened, gone on to kill its group; where it does not count: yes. */
+static __always_inline bool group_follows(void)
+{
+	return !bpf_core_enum_value_exists(enum memcg_memory_event, MEMCG_OOM_GROUP_KILL) ||
+	       group_kills(scan.group_css) == scan.group_kills + 1;
 }
 
 /* A part of the walk, since the verifier follows no more than 8192 open branches: the next task, 0 at the end. */
@@ -797,8 +811,7 @@ static __always_inline void tracepoint_kill(const struct task_struct *task)
 	__u16 flags = OW_INFERRED | OW_WALKED;
 	__u64 limit;
 
-	if (owned() && scan.decision && scan.group_css && is_below(css, scan.group_css) &&
-	    group_kills(scan.group_css) == scan.group_kills + 1) {
+	if (owned() && scan.decision && scan.group_css && is_below(css, scan.group_css) && group_follows()) {
 		send_kill((__u64)task, OW_GROUP | OW_EXPECT_MORE);
 		return;
 	}

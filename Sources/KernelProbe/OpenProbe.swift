@@ -66,15 +66,25 @@ extension UInt32 {
 }
 
 /// Where the kernel writes why it refused a program.
+///
+/// The kernel refuses with ENOSPC where its whole reasoning does not fit; the pages are touched only by a refusal.
 final class VerifierLog {
-  let buffer = UnsafeMutableBufferPointer<CChar>.allocate(capacity: 256 * 1024)
+  private static let bytes = 64 * 1024 * 1024
+  let buffer: UnsafeMutableBufferPointer<CChar>
 
-  init() { buffer.initialize(repeating: 0) }
-  deinit { buffer.deallocate() }
+  init() {
+    let memory = calloc(1, VerifierLog.bytes)
+    buffer = UnsafeMutableBufferPointer(
+      start: memory?.assumingMemoryBound(to: CChar.self), count: memory == nil ? 0 : VerifierLog.bytes)
+  }
+  deinit { free(buffer.baseAddress) }
 
   /// The last lines with anything in them, without the verifier's counts of its own work.
   func lastLines(_ count: Int) -> [String] {
-    let text = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    guard let start = buffer.baseAddress else { return [] }
+    let length = strnlen(start, buffer.count)
+    let tail = UnsafeRawBufferPointer(start: start + max(0, length - 4096), count: min(length, 4096))
+    let text = String(decoding: tail, as: UTF8.self)
     let lines = text.split(separator: "\n").filter { !$0.hasPrefix("processed ") && !$0.hasPrefix("verification time") }
     return lines.suffix(count).map(String.init)
   }

@@ -53,7 +53,7 @@ final class KmsgInput: WitnessInput {
           append(assembler.consume(LogLine(record), receivedNanoseconds: clock.monotonic), to: &actions)
         case .overwritten(let records): counters.records += Int64(clamping: records ?? 1)
         case .unreadable: counters.records += 1
-        case .none: return
+        case .empty: return
         }
       } catch {
         counters.records += 1

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Glibc
+
+/// An open directory under which files are read by name, closed at the end of its life.
+///
+/// A descriptor of /proc/PID stays with its process: once that is gone each read says ESRCH, and no other process that
+/// got the same pid can be mistaken for it. Kernel: fs/proc/base.c, get_proc_task().
+package struct Directory: ~Copyable {
+  let descriptor: Int32
+  /// For errors.
+  package let path: KernelName
+
+  private init(descriptor: Int32, path: KernelName) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  /// Opens a directory by its whole path; here a missing one is an error, since nothing can be read without it.
+  ///
+  /// Source: open(2).
+  package init(path: String) throws(HostError) { try self.init(path: KernelName(path)) }
+
+  /// As `init(path: String)`, for a path in any encoding.
+  ///
+  /// Source: open(2).
+  package init(path: KernelName) throws(HostError) {
+    switch Directory.open(path, under: AT_FDCWD) {
+    case .value(let descriptor): self.init(descriptor: Int32(descriptor), path: path)
+    case .failure(let code): throw .system(operation: .open, path: path, errno: code)
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The directory of that name below, or nil where it is gone.
+  ///
+  /// Source: openat(2).
+  package func directory(_ name: KernelName) throws(HostError) -> Directory? {
+    switch Directory.open(name, under: descriptor) {
+    case .value(let opened): return Directory(descriptor: Int32(opened), path: path.appending(name))
+    case .failure(let code):
+      if SystemCall.Outcome.isGone(code) { return nil }
+      throw .system(operation: .open, path: path.appending(name), errno: code)
+    }
+  }
+
+  /// What a symbolic link says, or nil where it is gone. At most PATH_MAX bytes: the kernel itself refuses longer ones.
+  ///
+  /// Source: readlinkat(2).
+  package func link(_ name: KernelName) throws(HostError) -> KernelName? {
+    var target = [UInt8](repeating: 0, count: Directory.linkLimitBytes)
+    let outcome = target.withUnsafeMutableBytes { buffer in
+      name.withPath { name in
+        SystemCall.retrying {
+          readlinkat(descriptor, name, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+        }
+      }
+    }
+    switch outcome {
+    case nil: return nil
+    case .value(let count): return KernelName(bytes: Array(target[..<count]))
+    case .failure(let code):
+      if SystemCall.Outcome.isGone(code) { return nil }
+      throw .system(operation: .readlink, path: path.appending(name), errno: code)
+    }
+  }
+
+  /// The names below that are whole decimal numbers: under /proc, the processes.
+  ///
+  /// Source: readdir(3).
+  package func numericNames() throws(HostError) -> [Int32] {
+    let opened: Int32
+    switch Directory.open(KernelName("."), under: descriptor) {
+    case .value(let value): opened = Int32(value)
+    case .failure(let code): throw .system(operation: .list, path: path, errno: code)
+    }
+    guard let stream = fdopendir(opened) else {
+      let code = errno
+      close(opened)
+      throw .system(operation: .list, path: path, errno: code)
+    }
+    defer { closedir(stream) }
+    let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name)!
+    var numbers: [Int32] = []
+    while numbers.count < Directory.entryLimit {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        let code = errno
+        if code == 0 { break }
+        throw .system(operation: .list, path: path, errno: code)
+      }
+      let name = UnsafeRawPointer(entry) + nameOffset
+      let length = strlen(name.assumingMemoryBound(to: CChar.self))
+      let bytes = UnsafeRawBufferPointer(start: name, count: length)
+      if let number: Int32 = Decimal.unsigned(bytes) { numbers.append(number) }
+    }
+    return numbers
+  }
+
+  /// PID_MAX_LIMIT of 64-bit hosts. Kernel: include/linux/threads.h.
+  private static let entryLimit = 4 * 1024 * 1024
+  /// PATH_MAX. Kernel: fs/proc/base.c, do_proc_readlink().
+  private static let linkLimitBytes = 4096
+
+  private static func open(_ name: KernelName, under descriptor: Int32) -> SystemCall.Outcome {
+    let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+    return name.withPath { name in SystemCall.retrying { Int(openat(descriptor, name, flags)) } } ?? .failure(ENOENT)
+  }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+
+/// What a report says of the whole host's memory; only reports without a memory cgroup have it.
+///
+/// The first value of each kind stays, since another context may print such lines of its own among the report's.
+/// Kernel: mm/show_mem.c, show_free_areas() and __show_mem(); mm/page_alloc.c before 6.5.
+struct MemInfo: Hashable {
+  /// Nodes that are kept. Kernel: MAX_NUMNODES.
+  private static let nodesMax = 1024
+
+  private var counts: [String: Int64] = [:]
+  private var presentKilobytes: [Int: Int64] = [:]
+  private var zonesSeen: Set<String> = []
+
+  private static let countNames: Set<String> = [
+    "free", "shmem", "slab_reclaimable", "slab_unreclaimable", "pagetables",
+  ]
+  private static let labels: [(StaticString, StaticString, String)] = [
+    ("", " pages RAM", "RAM"), ("", " pages reserved", "reserved"), ("Total swap = ", "kB", "total swap kB"),
+    ("Free swap  = ", "kB", "free swap kB"),
+  ]
+
+  /// Takes a line of the report; those that tell nothing of memory change nothing.
+  mutating func take(_ text: [UInt8]) {
+    if text[...].begins(with: "Node ") { return takeZone(text) }
+    for (label, unit, name) in MemInfo.labels {
+      var scanner = ByteScanner(text)
+      guard let value: Int64 = scanner.number(after: label, unit: unit), value >= 0, scanner.isAtEnd else { continue }
+      return keep(name, value)
+    }
+    // The counters of the host are one record of several lines; a log of text lines has them one by one.
+    for line in text.split(separator: UInt8(ascii: "\n")) { takeCounters(line) }
+  }
+
+  /// `slab_reclaimable:1 slab_unreclaimable:2`: all words must be of this form.
+  private mutating func takeCounters(_ line: ArraySlice<UInt8>) {
+    var found: [(String, Int64)] = []
+    for word in line.split(separator: UInt8(ascii: " ")) {
+      guard let colon = word.firstIndex(of: UInt8(ascii: ":")) else { return }
+      var scanner = ByteScanner(word[(colon + 1)...])
+      guard let value: Int64 = scanner.number(), value >= 0, scanner.isAtEnd else { return }
+      found.append((String(decoding: word[..<colon], as: UTF8.self), value))
+    }
+    for (name, value) in found where MemInfo.countNames.contains(name) { keep(name, value) }
+  }
+
+  /// `Node 0 DMA free:1kB ... present:15992kB managed:15360kB ...`: what a zone has.
+  private mutating func takeZone(_ text: [UInt8]) {
+    var scanner = ByteScanner(text)
+    guard let node: UInt16 = scanner.number(after: "Node ", unit: " ") else { return }
+    let zone = scanner.take { $0 != 0x20 }
+    guard scanner.skip(" free:"), let place = text[...].places(of: " present:").first else { return }
+    var tail = ByteScanner(text[place...])
+    guard let present: Int64 = tail.number(after: " present:", unit: "kB "), present >= 0,
+      node < MemInfo.nodesMax, present < 1 << 50,
+      zonesSeen.insert("\(node) \(String(decoding: zone, as: UTF8.self))").inserted
+    else { return }
+    presentKilobytes[Int(node), default: 0] += present
+  }
+
+  private mutating func keep(_ name: String, _ value: Int64) {
+    if counts[name] == nil, value < 1 << 50 { counts[name] = value }
+  }
+
+  /// The state for the event; nil where no line told anything.
+  func state(_ units: LogUnits) -> MemoryState? {
+    guard !counts.isEmpty else { return nil }
+    var state = MemoryState()
+    state.totalPages = ramPages
+    state.freePages = counts["free"]
+    state.shmemPages = counts["shmem"]
+    state.slabReclaimablePages = counts["slab_reclaimable"]
+    state.slabUnreclaimablePages = counts["slab_unreclaimable"]
+    state.pageTablesPages = counts["pagetables"]
+    state.swapTotalPages = swapPages(units)
+    state.swapFreePages = counts["free swap kB"].map(units.pages(kilobytes:))
+    return state
+  }
+
+  /// oc->totalpages without a limit: totalram_pages() + total_swap_pages. Kernel: mm/oom_kill.c, constrained_alloc().
+  func systemPages(_ units: LogUnits) -> Pages? {
+    guard let ramPages, let swap = swapPages(units) else { return nil }
+    return ramPages + swap
+  }
+
+  /// oc->totalpages of some nodes: what they have present, and all swap. Kernel: mm/oom_kill.c, constrained_alloc().
+  func pages(ofNodes nodes: [Int], _ units: LogUnits) -> Pages? {
+    guard let swap = swapPages(units), !nodes.isEmpty, nodes.contains(where: { presentKilobytes[$0] != nil }) else {
+      return nil
+    }
+    return nodes.reduce(swap) { $0 + units.pages(kilobytes: presentKilobytes[$1] ?? 0) }
+  }
+
+  private var ramPages: Pages? {
+    guard let all = counts["RAM"], let reserved = counts["reserved"], all >= reserved else { return nil }
+    return all - reserved
+  }
+
+  private func swapPages(_ units: LogUnits) -> Pages? { counts["total swap kB"].map(units.pages(kilobytes:)) }
+}
