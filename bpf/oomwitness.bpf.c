@@ -64,7 +64,7 @@ struct pending_kill {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 * 1024 * 1024);
+	__uint(max_entries, 1024 * 1024); /* user space sets it */
 } events SEC(".maps");
 
 struct {
@@ -142,6 +142,17 @@ static __always_inline void fill_header(struct ow_header *header, __u16 kind, __
 	header->bytes = bytes;
 	header->monotonic_ns = bpf_ktime_get_ns();
 	header->decision = scan.decision;
+}
+
+/*
+ * Whether a record of detail may be sent: a quarter of the ring is kept for kills, so that ten thousand candidates never
+ * take the room of the one line that matters.
+ */
+static __always_inline bool has_room(__u64 bytes)
+{
+	__u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
+
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) + bytes + size / 4 <= size;
 }
 
 /* ---- scan ---- */
@@ -298,7 +309,7 @@ __noinline int send_cgroup(__u64 css_address)
 	barrier_var(bytes);
 	if (bytes > sizeof(*record))
 		return 0;
-	if (bpf_ringbuf_output(&events, record, bytes, BPF_RB_NO_WAKEUP))
+	if (!has_room(bytes) || bpf_ringbuf_output(&events, record, bytes, BPF_RB_NO_WAKEUP))
 		lose(OW_CGROUP);
 	return 0;
 }
@@ -322,7 +333,7 @@ __noinline int send_chunk(__u32 index)
 	barrier_var(bytes);
 	if (bytes > sizeof(*chunk))
 		return 0;
-	if (bpf_ringbuf_output(&events, chunk, bytes, BPF_RB_NO_WAKEUP))
+	if (!has_room(bytes) || bpf_ringbuf_output(&events, chunk, bytes, BPF_RB_NO_WAKEUP))
 		lose(OW_CANDIDATES);
 	return 1;
 }
@@ -357,7 +368,7 @@ static __always_inline void send_argv(void)
 	record->pid = BPF_CORE_READ(task, tgid);
 	record->argv_bytes = bytes;
 	fill_header(&record->header, OW_ARGV, sizeof(*record), bytes == OW_ARGV_BYTES ? OW_TRUNCATED : 0);
-	if (bpf_ringbuf_output(&events, record, sizeof(*record), BPF_RB_NO_WAKEUP))
+	if (!has_room(sizeof(*record)) || bpf_ringbuf_output(&events, record, sizeof(*record), BPF_RB_NO_WAKEUP))
 		lose(OW_ARGV);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // System calls of the C library that Swift's Glibc module does not import.
 #pragma once
+#include <malloc.h>
 #include <sys/signalfd.h>
 #include <sys/mman.h>
 

@@ -18,11 +18,16 @@ package enum SelfProtection {
   package static func apply(selfPath: String = "/proc/self") -> [Refusal] {
     var refusals: [Refusal] = []
     if let code = write("-1000", to: selfPath + "/oom_score_adj") { refusals.append(.oomScoreAdj(errno: code)) }
-    // MCL_ONFAULT: what is reserved and never touched does not become resident.
-    let flags = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT
+    // MCL_ONFAULT: what is reserved and never touched does not become resident. MCL_FUTURE only with the right to go
+    // beyond RLIMIT_MEMLOCK: without it a later mmap(2), and with it malloc(3), would fail at the limit.
+    let mayGrow = Capability.missing([.ipcLock]).isEmpty
+    let flags = MCL_CURRENT | MCL_ONFAULT | (mayGrow ? MCL_FUTURE : 0)
     if mlockall(flags) != 0 { refusals.append(.memoryLock(errno: errno)) }
     return refusals
   }
+
+  /// Gives the heap back what the start needed and the run does not. Source: malloc_trim(3).
+  package static func trimHeap() { malloc_trim(0) }
 
   private static func write(_ text: String, to path: String) -> Int32? {
     let descriptor = open(path, O_WRONLY | O_CLOEXEC)

@@ -9,6 +9,8 @@ final class TracedHost {
   let memory: MemoryReader
   let cache: ProcessCache
   let facts: HostFacts
+  /// How many processes run now, kernel threads among them.
+  let processCount: Int
   /// Has POLLPRI when memory gets short; -1 where the kernel has no pressure triggers.
   let pressureDescriptor: Int32
   private let pressure: PressureTrigger?
@@ -18,7 +20,9 @@ final class TracedHost {
     do throws(HostError) {
       identity = try HostIdentity()
       memory = try MemoryReader()
-      cache = ProcessCache(reader: try ProcReader())
+      let processes = try ProcReader()
+      cache = ProcessCache(reader: processes)
+      processCount = try processes.pids().count
       cgroups = try CgroupReader()
     } catch {
       throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
@@ -61,9 +65,10 @@ final class TracedHost {
     }
   }
 
-  /// Keeps the right to read other users' /proc and to name control groups, and to run the iterator where it is used.
+  /// Keeps the right to read other users' /proc, to name control groups and to lock memory, and to run the iterator
+  /// where it is used.
   func dropRights(keepingBPF: Bool) {
-    var kept: [Capability] = [.sysPtrace, .dacReadSearch]
+    var kept: [Capability] = [.sysPtrace, .dacReadSearch, .ipcLock]
     if keepingBPF { kept.append(.bpf) }
     if !Capability.keepOnly(kept) { Diagnostic.say("rights that are no longer needed could not be dropped") }
   }

@@ -27,7 +27,7 @@ final class TracedKernel {
     var sentences: [String] = []
     let ladder = Ladder(rungs: probe.probe.rungs)
     if let attached = ladder.attachFirst(
-      ringBytes: probe.ringBytes,
+      ringBytes: probe.ringBytes(processes: host.processCount),
       refused: { refusal in
         let sentence = Wording.sentence(refusal.error)
         sentences.append(sentence)
@@ -48,6 +48,7 @@ final class TracedKernel {
       configuration.seesMemoryFreed = probes.contains { $0.name.hasSuffix(":exit_mmap") && $0.refusal == nil }
       let recording = try record.map { try TracedKernel.recording($0, configuration) }
       input = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
+      SelfProtection.trimHeap()  // what libbpf needed to read the kernel's types, some 8 MB
       return
     }
     guard probe.probe == .auto || probe.probe == .kmsg else {

@@ -188,6 +188,42 @@ import Testing
     #expect(assembler.flush().kills.map(\.victim.pid) == [8])
   }
 
+  // MARK: Points
+
+  @Test("Among equals the later row comes first, since the kernel takes that one")
+  func ties() {
+    let rows = [AssemblerTests.row(7), AssemblerTests.row(8), AssemblerTests.row(9)]
+    let texts =
+      [AssemblerTests.header, AssemblerTests.head] + rows + [
+        AssemblerTests.system(9), AssemblerTests.killed(9, memcg: false),
+      ]
+    let kills = ReportAssembler.events(texts.map { line($0) }).kills
+    #expect(kills.map { $0.candidates?.list.map(\.rank) } == [[3, 2, 1]])
+    #expect(kills.map { $0.candidates?.runnerUpMarginPages } == [0])
+  }
+
+  @Test("Where the kernel passed a process with more points, there is no margin: why it did is not in the log")
+  func passedOver() {
+    let rows = [AssemblerTests.row(7), "[8] 0 8 2 900 4096 0 0 a"]
+    let texts =
+      [AssemblerTests.header, AssemblerTests.head] + rows + [
+        AssemblerTests.system(7), AssemblerTests.killed(7, memcg: false),
+      ]
+    let kills = ReportAssembler.events(texts.map { line($0) }).kills
+    #expect(kills.map { $0.candidates?.list.map(\.rank) } == [[2, 1]])
+    #expect(kills.map { $0.candidates?.considered } == [2])
+    #expect(kills.map { $0.candidates?.runnerUpMarginPages } == [nil])
+  }
+
+  @Test("A zone that another context prints once more is not counted twice")
+  func zones() {
+    var lines = Fixture("6.12-cpuset.kmsg").lines
+    let zone = lines.firstIndex { String(decoding: $0.text, as: UTF8.self).hasPrefix("Node 1 DMA32 free:") }!
+    lines.insert(lines[zone], at: zone)
+    let kills = ReportAssembler.events(lines).kills
+    #expect(kills.map { $0.limit?.totalPages } == [76768, 76768])
+  }
+
   // MARK: Holes
 
   @Test("A hole in the numbers is counted, and takes the candidates but never the kill")

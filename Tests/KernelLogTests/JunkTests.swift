@@ -69,6 +69,7 @@ import Testing
     Array("Out of memory: Killed process 1 (".utf8) + Array(repeating: 0x29, count: 1 << 20),
     Array("oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=".utf8) + Array(repeating: UInt8(ascii: ","), count: 1 << 20),
     Array("x invoked oom-killer: ".utf8) + Array(repeating: 0xc3, count: 1 << 20),
+    Array(AssemblerTests.killed(1, String(repeating: "x", count: 1 << 20)).utf8),
     Array(String(repeating: ") total-vm:", count: 1400).utf8),
     Array(String(repeating: ",task_memcg=/", count: 1200).utf8),
     Array("oom-kill:constraint=CONSTRAINT_NONE,nodemask=0-1023,0-1023,cpuset=/,mems_allowed=0,task=,pid=1,uid=0".utf8),

@@ -23,10 +23,17 @@ struct ProbeOptions: ParsableArguments {
     help: "What to attach to: the most that the kernel allows, or just this. kmsg reads the kernel's log instead.")
   var probe: Choice = .auto
 
-  @Option(help: ArgumentHelp("Size of the ring buffer, rounded up to a power of two.", valueName: "bytes"))
-  var ringBytes: Int = 4 * 1024 * 1024
+  @Option(
+    help: ArgumentHelp(
+      "Size of the ring buffer, rounded up to a power of two. (default: 1 MiB, more where many processes run)",
+      valueName: "bytes"))
+  var ringBytes: Int?
+
+  /// What the option says, or enough for twice the processes that run now: their candidates come all at once.
+  func ringBytes(processes: Int) -> Int { ringBytes ?? max(1 << 20, processes * 256) }
 
   func validate() throws {
+    guard let ringBytes else { return }
     guard ringBytes > 0, ringBytes <= 1 << 30 else {
       throw ValidationError("--ring-bytes takes 1 to 1073741824, not \(ringBytes)")
     }

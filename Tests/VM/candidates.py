@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares the candidates of a decision with the kernel's task table of the same decision."""
+
+from __future__ import annotations
+
+from findings import Findings
+from kernel_log import Decision, TaskRow
+
+# Kernel: mm/oom_kill.c, dump_task() prints no row for these, or no longer: their memory may be gone by then.
+ROWLESS = {"init", "kernel_thread", "no_mm", "outside_cpuset", "already_victim", "mmf_oom_skip"}
+
+
+def row_parts(row: TaskRow, page_size: int) -> dict[str, int]:
+    """The parts of a row's badness in pages; before 6.8 the kernel prints the sum of the first three alone, as `rss`."""
+    columns = row.columns
+    parts = {"swap_pages": columns["swapents"], "pgtable_pages": columns["pgtables_bytes"] // page_size}
+    if "rss_anon" not in columns:
+        return {"rss": columns["rss"]} | parts
+    return {f"{name}_pages": columns[f"rss_{name}"] for name in ("anon", "file", "shmem")} | parts
+
+
+def check_candidates(findings: Findings, event: dict, decision: Decision, dead: set[int]) -> None:
+    """Same processes, and the same numbers for each; `dead` are the processes killed before, which are passed over."""
+    candidates = event.get("candidates")
+    if candidates is None:
+        if "oom_kill_allocating_task" not in decision.kills[0].message:
+            findings.expect(event, "candidates", "a task table")
+        return
+    ours = candidates["list"]
+    findings.check("candidates.listed", len(ours), candidates["listed"])
+    findings.check("candidates.considered", candidates["listed"] + candidates["omitted"], candidates["considered"])
+    findings.check("candidates.omitted", 0, candidates["omitted"])
+    rows = {row.tid: row for row in decision.report.rows}
+    tids = [candidate["tid"] for candidate in ours]
+    expected = sorted(tid for tid in tids if tid in rows) + sorted(set(rows) - set(tids))
+    rowless = [candidate["tid"] for candidate in ours if candidate.get("skipped") in ROWLESS and candidate["tid"] not in rows]
+    findings.check("candidates.list, by tid", sorted(expected), sorted(set(tids) - set(rowless)))
+    findings.check("candidates.list: processes told twice", 0, len(tids) - len(set(tids)))
+    for candidate in ours:
+        if candidate["tid"] in rows:
+            check_candidate(findings, event, candidate, rows[candidate["tid"]], dead)
+    check_ranks(findings, event, ours, candidates.get("runner_up_margin"))
+
+
+def check_candidate(findings: Findings, event: dict, candidate: dict, row: TaskRow, dead: set[int]) -> None:
+    """One candidate against its row."""
+    place = f"candidate {row.tid}"
+    name = bytes.fromhex(candidate["comm_hex"]) if "comm_hex" in candidate else candidate["comm"].encode()
+    findings.check(f"{place}: comm", row.comm, name)
+    findings.check(f"{place}: pid", row.tgid, candidate["pid"])
+    findings.check(f"{place}: uid", row.uid, candidate.get("uid"))
+    findings.check(f"{place}: oom_score_adj", row.columns["oom_score_adj"], candidate["oom_score_adj"])
+    check_eligible(findings, place, candidate, row, dead)
+    breakdown = candidate.get("breakdown")
+    if not breakdown:
+        return
+    kernel = row_parts(row, findings.page_size)
+    if "rss" in kernel:
+        breakdown = {"rss": sum(breakdown[f"{part}_pages"] for part in ("anon", "file", "shmem"))} | breakdown
+    # The allocating task is in the kernel: it stands still, if it is alone and the numbers are the kernel's.
+    threads = event["victim"].get("threads", 1) if candidate["pid"] == event["victim"]["pid"] else 1
+    still = candidate["tid"] == event.get("trigger", {}).get("tid") and threads == 1
+    still = still and candidate.get("points_source") == "kernel"
+    for part, pages in kernel.items():
+        findings.counter(f"{place}: {part}", pages, breakdown.get(part), still=still)
+    if "points" not in candidate:
+        return
+    total = event["badness"].get("total_pages")
+    if total is not None:
+        adj_points = row.columns["oom_score_adj"] * (total // 1000)
+        findings.check(f"{place}: adj_points", adj_points, breakdown.get("adj_points"))
+        findings.counter(f"{place}: points", sum(kernel.values()) + adj_points, candidate["points"], still=still)
+    parts = sum(pages for part, pages in breakdown.items() if part != "rss")
+    findings.check(f"{place}: parts beside points", candidate["points"], parts)
+
+
+def check_eligible(findings: Findings, place: str, candidate: dict, row: TaskRow, dead: set[int]) -> None:
+    """-1000 is never taken, nor is a process that was killed before; any other is, or a reason is told that the log cannot deny."""
+    skipped = candidate.get("skipped")
+    findings.check(f"{place}: eligible", skipped is None, candidate["eligible"])
+    findings.check(f"{place}: points, rank", skipped is None, "points" in candidate and "rank" in candidate)
+    if row.tgid in dead:
+        findings.check(f"{place}: passed over, being dead", True, skipped is not None)
+    elif row.columns["oom_score_adj"] == -1000:
+        findings.check(f"{place}: skipped", "oom_score_adj_min", skipped)
+    else:
+        findings.check(f"{place}: skipped", True, skipped in (None, "in_vfork", "mmf_oom_skip", "no_mm"))
+
+
+def check_ranks(findings: Findings, event: dict, candidates: list[dict], margin: int | None) -> None:
+    """Ranks are 1.. by points, the chosen process has the first, and the margin is what it has more than the second."""
+    ranked = sorted((c for c in candidates if "rank" in c), key=lambda c: c["rank"])
+    findings.check("candidates: ranks", list(range(1, len(ranked) + 1)), [c["rank"] for c in ranked])
+    points = [c["points"] for c in ranked]
+    findings.check("candidates: points by rank", sorted(points, reverse=True), points)
+    findings.check("candidates.runner_up_margin", points[0] - points[1] if len(points) > 1 else None, margin)
+    if ranked and event["victim"].get("role") == "chosen" and ranked[0].get("points_source") == "kernel":
+        findings.check("candidates: first by rank", event["victim"]["pid"], ranked[0]["pid"])
