@@ -53,14 +53,14 @@ bench: build
 check: bpf
 	@.ci/packages check
 	swift format lint --strict -r Package.swift Sources Tests
-	clang-format --dry-run -Werror bpf/*.c bpf/kernel.h bpf/read.h bpf/include/wire.h
+	clang-format --dry-run -Werror bpf/*.c bpf/*.h bpf/include/wire.h
 	for object in $(BPF_OBJECTS); do for arch in x86 arm64; do \
 		$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$$arch -c bpf/$$object.bpf.c -o /dev/null || exit 1; done; done
 	swift test --disable-xctest --filter HouseTests
 
 fmt:
 	swift format format -i -r Package.swift Sources Tests
-	clang-format -i bpf/*.c bpf/kernel.h bpf/read.h bpf/include/wire.h
+	clang-format -i bpf/*.c bpf/*.h bpf/include/wire.h
 
 install: build
 	install -D -m 0755 -s $(BINARY) $(DESTDIR)/usr/local/bin/oomwitness

@@ -65,8 +65,15 @@ let package = Package(
     .testTarget(name: "HostTests", dependencies: ["Host", "Events"], swiftSettings: settings),
     .testTarget(
       name: "KernelLogTests", dependencies: ["KernelLog", "Events"], exclude: ["Fixtures"], swiftSettings: settings),
-    .testTarget(name: "WitnessTests", dependencies: ["Witness", "Host", "Events"], swiftSettings: settings),
-    .testTarget(name: "HouseTests", swiftSettings: settings),
-    .testTarget(name: "CommandTests", swiftSettings: settings),
+    .testTarget(
+      name: "KernelProbeTests", dependencies: ["KernelProbe", "CProbe", "Events"], swiftSettings: settings),
+    .testTarget(
+      name: "WitnessTests", dependencies: ["Witness", "KernelProbe", "Host", "Events"], exclude: ["Fixtures"],
+      swiftSettings: settings),
+    .testTarget(name: "SinksTests", dependencies: ["Sinks", "Events"], swiftSettings: settings),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "CommandTests", dependencies: ["TestSupport"], exclude: ["Fixtures"], swiftSettings: settings),
   ]
 )

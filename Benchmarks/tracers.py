@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The programs that are compared: how each is started, when it is ready, and what its line for a kill looks like."""
 
-import json
 import os
 import re
 import select
@@ -15,10 +14,7 @@ MARK = re.compile(rb"^victim (\d+)")
 KMSG = re.compile(rb"Killed process (\d+) ")
 
 
-def told_by_oomwitness(line):
-    if b'"type":"oom_kill"' not in line:
-        return None
-    return json.loads(line)["victim"]["pid"]
+OURS = re.compile(rb'"type":"oom_kill".*?"victim":\{"pid":(\d+)')
 
 
 def told_by(pattern):
@@ -34,6 +30,7 @@ class Tracer:
     def __init__(self, name, command, told, is_ready):
         self.name, self.told = name, told
         self.lines, self.rest = [], b""
+        self.arrivals = {}  # victim's pid -> when the first line that tells it arrived
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.pid = self.process.pid
         self.descriptor = self.process.stdout.fileno()
@@ -60,20 +57,15 @@ class Tracer:
         except BlockingIOError:
             return True
         *whole, self.rest = (self.rest + data).split(b"\n")
-        self.lines += [(now, line) for line in whole]
-        return bool(data)
-
-    def arrivals(self):
-        """Victim's pid -> when the first line that tells it arrived."""
-        times = {}
-        for now, line in self.lines:
+        for line in whole:
+            self.lines.append((now, line))
             pid = self.told(line)
             if pid is not None:
-                times.setdefault(pid, now)
-        return times
+                self.arrivals.setdefault(pid, now)
+        return bool(data)
 
     def forget(self):
-        self.lines = []
+        self.lines, self.arrivals = [], {}
 
     def stop(self):
         if self.process.poll() is None:
@@ -123,7 +115,7 @@ def pump(tracers, seconds, enough=lambda: False):
 
 def oomwitness(binary, *options):
     return Tracer(
-        "oomwitness", [binary, "trace", "--output", "ndjson", *options], told_by_oomwitness,
+        "oomwitness", [binary, "trace", "--output", "ndjson", *options], told_by(OURS),
         lambda lines, quiet: bool(lines) and quiet >= 1)
 
 

@@ -43,7 +43,7 @@ package enum Badness {
 /// Why the kernel would not take a process, in the order in which it asks.
 ///
 /// Kernel: mm/oom_kill.c, oom_evaluate_task() and oom_badness().
-package enum SkipReason: String, Hashable, Sendable {
+package enum SkipReason: String, CaseIterable, Sendable {
   case globalInit = "init"
   case kernelThread = "kernel_thread"
   case outsideCpuset = "outside_cpuset"

@@ -3,7 +3,7 @@
 /// What one line of the stream says.
 ///
 /// The contract of the fields is docs/schema/oomwitness.v1.schema.json.
-package enum Event: Sendable {
+package enum Event: Hashable, Sendable {
   case streamStart(StreamStart)
   case oomKill(OOMKill)
   case oomOutcome(OOMOutcome)
@@ -38,8 +38,8 @@ package struct EventTime: Hashable, Sendable {
 }
 
 /// First line of a stream: who speaks, on what kernel, and what it could attach.
-package struct StreamStart: Sendable {
-  package struct Probe: Sendable {
+package struct StreamStart: Hashable, Sendable {
+  package struct Probe: Hashable, Sendable {
     package var name: String
     /// Nil where it is attached, else why the kernel refused it.
     package var refusal: String?
@@ -69,8 +69,8 @@ package struct StreamStart: Sendable {
 }
 
 /// What came of a kill. Each time is from the decision; nil where it was not seen before the event had to be told.
-package struct OOMOutcome: Sendable {
-  package enum Reaper: String, Sendable { case finished, skipped, started }
+package struct OOMOutcome: Hashable, Sendable {
+  package enum Reaper: String, CaseIterable, Sendable { case finished, skipped, started }
   package var decisionID: UInt64
   package var pid: Int32
   package var comm: KernelName
@@ -95,8 +95,8 @@ package struct OOMOutcome: Sendable {
 }
 
 /// The kernel was out of memory and killed nobody.
-package struct OOMNoKill: Sendable {
-  package enum Reason: String, Sendable {
+package struct OOMNoKill: Hashable, Sendable {
+  package enum Reason: String, CaseIterable, Sendable {
     case allocatingTaskDying = "allocating_task_dying"
     case chosenTaskDying = "chosen_task_dying"
     case noKillableProcess = "no_killable_process"
@@ -111,6 +111,8 @@ package struct OOMNoKill: Sendable {
   package var tid: Int32?
   package var comm: KernelName?
   package var considered: Int?
+  /// How many like it came since the last one that was told, and were not told: the kernel may go on for minutes.
+  package var repeated: Int?
 
   package init(reason: Reason, source: Source) {
     self.reason = reason
@@ -119,8 +121,8 @@ package struct OOMNoKill: Sendable {
 }
 
 /// Something that this stream should have said and could not, in numbers.
-package struct Loss: Sendable {
-  package enum Reason: String, Sendable {
+package struct Loss: Hashable, Sendable {
+  package enum Reason: String, CaseIterable, Sendable {
     /// The ring had no room; counted in BPF.
     case ringFull = "ring_full"
     /// The reader of our output was too slow; whole lines were dropped.
@@ -146,7 +148,7 @@ package struct Loss: Sendable {
 }
 
 /// Last line of a stream: what it told, beside what the kernel counted meanwhile.
-package struct StreamEnd: Sendable {
+package struct StreamEnd: Hashable, Sendable {
   package var kills: Int64 = 0
   package var kernelCountTold: Int64 = 0
   package var kernelCountLost: Int64 = 0

@@ -45,7 +45,7 @@ extension OOMNoKill {
     json.field("scope", scope?.rawValue)
     if let trigger { json.field("trigger") { trigger.encode(into: &$0) } }
     if let limit { json.field("limit") { limit.encode(into: &$0) } }
-    if let comm {
+    if pid != nil || tid != nil || comm != nil {
       json.objectField("task") {
         $0.field("pid", pid)
         $0.field("tid", tid)
@@ -53,6 +53,7 @@ extension OOMNoKill {
       }
     }
     json.field("considered", considered)
+    json.field("repeated", repeated)
   }
 }
 

@@ -10,11 +10,13 @@ package struct KmsgRecord: Hashable, Sendable {
   package var level: Int
   /// 0 is the kernel; user space cannot write with that one.
   package var facility: Int
+  /// One more for each record since boot.
   package var sequence: UInt64
   /// The kernel's log clock, since boot.
   package var microseconds: Int64
   /// The flag `c`: a fragment that belongs to an earlier record.
   package var isContinuation: Bool
+  /// Thread "T1" or CPU "C1" that printed it; nil without CONFIG_PRINTK_CALLER.
   package var caller: KernelName?
   /// What was printed, with the `\xHH` escapes undone.
   package var text: [UInt8]
@@ -45,6 +47,7 @@ package struct KmsgRecord: Hashable, Sendable {
     text = KmsgRecord.unescaped(scanner.take { $0 != UInt8(ascii: "\n") })
   }
 
+  /// The same from an array. Kernel: kernel/printk/printk.c, devkmsg_read().
   package init?(_ bytes: [UInt8]) { self.init(bytes[...]) }
 
   /// Undoes `\xHH`, which stands for control characters, bytes from 127 on, and the backslash itself.

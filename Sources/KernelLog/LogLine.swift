@@ -6,6 +6,7 @@ import Events
 /// Shape: the bytes that the kernel printed, without level, time stamp, host name and caller, with escapes undone; they
 /// may hold newlines and broken UTF-8. What the form does not tell is nil. Kernel: kernel/printk/printk.c, vprintk_store().
 package struct LogLine: Hashable, Sendable {
+  /// What was printed: without prefix, with escapes undone.
   package var text: [UInt8]
   /// The kernel's log clock, since boot: near CLOCK_MONOTONIC, and not the same.
   package var monotonicNanoseconds: Int64?
@@ -20,6 +21,7 @@ package struct LogLine: Hashable, Sendable {
   /// False for what user space wrote to /dev/kmsg: such a line is never evidence.
   package var isFromKernel: Bool
 
+  /// A line of any form; what it does not tell stays nil.
   package init(
     text: [UInt8], monotonicNanoseconds: Int64? = nil, wallNanoseconds: Int64? = nil, sequence: UInt64? = nil,
     caller: KernelName? = nil, isContinuation: Bool = false, isFromKernel: Bool = true

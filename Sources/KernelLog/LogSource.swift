@@ -7,6 +7,7 @@ import Events
 package struct LogSource: Sendable {
   /// `.kmsg` or `.log`.
   package var source: Source
+  /// Of the host that printed the log: its kilobytes were pages. sysconf(3), _SC_PAGESIZE.
   package var pageSizeBytes: Int
   /// Size of swap on the host; nil where it is not known.
   package var swapTotalPages: Pages?
@@ -15,6 +16,7 @@ package struct LogSource: Sendable {
   /// False where no memory cgroup of version 2 exists: then nothing has to wait for a group's other lines.
   package var hasGroupKills: Bool
 
+  /// `pageSizeBytes` is above 0; the rest may stay unknown.
   package init(
     source: Source, pageSizeBytes: Int, swapTotalPages: Pages? = nil, swappiness: Int? = nil, hasGroupKills: Bool = true
   ) {
@@ -33,6 +35,7 @@ package struct LogSource: Sendable {
 ///
 /// Kernel: kernel/printk/printk.c, the record's ts_nsec.
 package struct LoggedEvent: Sendable {
+  /// A kill, none, or what the reaper did.
   package var event: Event
   /// The kernel's log clock; nil where the log had none.
   package var monotonicNanoseconds: Int64?

@@ -34,7 +34,7 @@ package enum RecordDecoder {
       body(
         .decisionEnd(
           decision: header.decision, counted: Int(record.counted),
-          monotonicNanoseconds: Int64(bitPattern: header.monotonic_ns)))
+          monotonicNanoseconds: Int64(nanoseconds: header.monotonic_ns)))
     case OW_NO_KILL:
       guard let record = load(ow_no_kill.self, bytes).flatMap(NoKillRecord.init) else { throw malformed }
       body(.noKill(record))
@@ -67,12 +67,27 @@ package enum RecordDecoder {
 
 private let pageCounterMax = UInt64(Int64.max) / 4096 / 16  // arm64 has pages of up to 64 KiB
 
+/// Numbers beyond any machine, from damaged bytes, are cut so that no sum of a few of them overflows.
+extension Int64 {
+  private static let pagesMax: Int64 = 1 << 44
+
+  init(counter pages: UInt64) { self = Int64(clamping: Swift.min(pages, UInt64(Int64.pagesMax))) }
+
+  /// LONG_MIN and LONG_MAX say what no number does, and stay.
+  init(points: Int64) {
+    let range = (-Int64.pagesMax << 8)...(Int64.pagesMax << 8)
+    self = points == .min || points == .max ? points : Swift.min(Swift.max(points, range.lowerBound), range.upperBound)
+  }
+
+  init(nanoseconds: UInt64) { self = Int64(Swift.min(nanoseconds, 1 << 61)) }
+}
+
 extension BadnessParts {
   init(_ memory: ow_memory) {
     self.init(
-      anonPages: Pages(clamping: memory.anon_pages), filePages: Pages(clamping: memory.file_pages),
-      shmemPages: Pages(clamping: memory.shmem_pages), swapPages: Pages(clamping: memory.swap_pages),
-      pgtablePages: Pages(clamping: memory.pgtable_pages))
+      anonPages: Pages(counter: memory.anon_pages), filePages: Pages(counter: memory.file_pages),
+      shmemPages: Pages(counter: memory.shmem_pages), swapPages: Pages(counter: memory.swap_pages),
+      pgtablePages: Pages(counter: memory.pgtable_pages))
   }
 }
 
@@ -116,10 +131,10 @@ extension DecisionRecord {
     let inferred = record.header.has(OW_INFERRED)
     let message = bytesUpToNUL(record.message)
     self.init(
-      decision: record.header.decision, monotonicNanoseconds: Int64(bitPattern: record.header.monotonic_ns),
+      decision: record.header.decision, monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns),
       trigger: TriggerRecord(record.trigger, header: record.header),
-      domainPages: record.domain_pages == 0 ? nil : Pages(clamping: record.domain_pages),
-      chosenPoints: inferred ? nil : record.chosen_points,
+      domainPages: record.domain_pages == 0 ? nil : Pages(counter: record.domain_pages),
+      chosenPoints: inferred ? nil : Pages(points: record.chosen_points),
       limitCgroupID: record.limit_cgroup == 0 ? nil : record.limit_cgroup, considered: Int(record.considered),
       stored: Int(record.stored), chosenPID: record.chosen_pid,
       message: message.isEmpty ? nil : String(decoding: message, as: UTF8.self), inferred: inferred,
@@ -138,7 +153,7 @@ extension CandidateRecord {
         .oomScoreAdjMin
       } else if has(OW_CANDIDATE_OOM_SKIP) { .oomSkip } else if has(OW_CANDIDATE_VFORK) { .inVfork } else { nil }
     self.init(
-      parts: BadnessParts(record.memory), points: has(OW_CANDIDATE_POINTS) ? record.points : nil,
+      parts: BadnessParts(record.memory), points: has(OW_CANDIDATE_POINTS) ? Pages(points: record.points) : nil,
       cgroupID: record.cgroup, pid: record.pid, tid: record.tid, uid: record.uid,
       oomScoreAdj: Int(record.oom_score_adj), comm: Comm(tuple: record.comm), skipped: skipped)
   }
@@ -161,8 +176,8 @@ extension CgroupRecord {
       }
       list.append(
         Level(
-          id: level.id, name: KernelName(bytes: Array(name)), usagePages: Pages(clamping: level.usage_pages),
-          limit: Limit(pageCounter: level.limit_pages), swapUsagePages: Pages(clamping: level.swap_usage_pages),
+          id: level.id, name: KernelName(bytes: Array(name)), usagePages: Pages(counter: level.usage_pages),
+          limit: Limit(pageCounter: level.limit_pages), swapUsagePages: Pages(counter: level.swap_usage_pages),
           swapLimit: Limit(pageCounter: level.swap_limit_pages)))
     }
     self.init(
@@ -190,9 +205,9 @@ extension ArgvRecord {
 extension KillRecord {
   fileprivate init(_ record: ow_kill) {
     self.init(
-      decision: record.header.decision, monotonicNanoseconds: Int64(bitPattern: record.header.monotonic_ns),
-      parts: BadnessParts(record.memory), totalVMPages: Pages(clamping: record.total_vm_pages),
-      startBootNanoseconds: Int64(bitPattern: record.start_boottime_ns), cgroupID: record.cgroup, pid: record.pid,
+      decision: record.header.decision, monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns),
+      parts: BadnessParts(record.memory), totalVMPages: Pages(counter: record.total_vm_pages),
+      startBootNanoseconds: Int64(nanoseconds: record.start_boottime_ns), cgroupID: record.cgroup, pid: record.pid,
       tid: record.tid, parentPID: record.ppid, uid: record.uid, threads: Int(record.threads),
       oomScoreAdj: Int(record.oom_score_adj), comm: Comm(tuple: record.comm),
       parentComm: Comm(tuple: record.parent_comm),
@@ -208,9 +223,9 @@ extension NoKillRecord {
     ]
     guard let reason = reasons[record.reason] else { return nil }
     self.init(
-      monotonicNanoseconds: Int64(bitPattern: record.header.monotonic_ns),
+      monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns),
       trigger: TriggerRecord(record.trigger, header: record.header),
-      domainPages: record.domain_pages == 0 ? nil : Pages(clamping: record.domain_pages),
+      domainPages: record.domain_pages == 0 ? nil : Pages(counter: record.domain_pages),
       limitCgroupID: record.limit_cgroup == 0 ? nil : record.limit_cgroup, considered: Int(record.considered),
       reason: reason, pid: record.pid == 0 ? nil : record.pid, tid: record.tid == 0 ? nil : record.tid,
       comm: Comm(tuple: record.comm))
@@ -225,7 +240,7 @@ extension OutcomeRecord {
     ]
     guard let stage = stages[record.stage] else { return nil }
     self.init(
-      monotonicNanoseconds: Int64(bitPattern: record.header.monotonic_ns), pid: record.pid == 0 ? nil : record.pid,
+      monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns), pid: record.pid == 0 ? nil : record.pid,
       tid: record.tid, stage: stage)
   }
 }

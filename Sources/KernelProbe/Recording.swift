@@ -89,7 +89,8 @@ package enum Recording {
         (0..<8).map { raw.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
       }
       guard header[0] == Recording.magic, header[1] < UInt64(Recording.sources.count),
-        (4096...65_536).contains(header[2])
+        (4096...65_536).contains(header[2]), header[3] <= 1 << 44, header[4] <= 1 << 44, header[5] <= 1, header[6] <= 1,
+        Int64(bitPattern: header[7]).magnitude <= 1 << 61
       else { throw .notARecording(path: path) }
       context = Context(
         source: Recording.sources[Int(header[1])], pageSizeBytes: Int(header[2]),

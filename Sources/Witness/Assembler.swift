@@ -40,14 +40,19 @@ package struct Assembler: Sendable {
   /// Bounds: of what one decision may hold, and of victims that are followed to their end.
   package static let candidatesMax = 16_384
   package static let killsPerDecisionMax = 4096
-  /// How long a decision without an end waits for more kills, and a victim for its end.
+  /// After a kill, how long a decision waits for more of them or for its end.
+  ///
+  /// The kernel prints between two kills, and a serial console takes its time; the tracepoint rung always waits this out.
   package static let decisionPatienceNanoseconds: Int64 = 50_000_000
+  package static let hookedDecisionPatienceNanoseconds: Int64 = 2_000_000_000
 
   package var configuration: Configuration
   private var open: OpenDecision?
   /// Kept from decision to decision, so that a kill allocates nothing for each candidate.
   private var candidates: [CandidateRecord] = []
   private var outcomes: OutcomeTracker
+  /// Outcomes of the open decision's victims: told after their kills.
+  private var heldOutcomes: [Action] = []
 
   package init(_ configuration: Configuration) {
     self.configuration = configuration
@@ -61,6 +66,9 @@ package struct Assembler: Sendable {
     [open?.deadline, outcomes.deadline].compactMap { $0 }.min()
   }
 
+  /// Kills of the open decision as the kernel counts them: not told yet.
+  package var waitingKernelCount: Int64 { Int64(open?.victims.reduce(0) { $0 + $1.count } ?? 0) }
+
   /// Takes one record; appends what is to be done to `actions`.
   package mutating func receive(_ record: KernelRecord, actions: inout [Action]) {
     switch record {
@@ -71,25 +79,31 @@ package struct Assembler: Sendable {
     case .candidate(let candidate, let decision):
       guard decision == open?.record.decision, candidates.count < Assembler.candidatesMax else { return }
       candidates.append(candidate)
-    case .cgroup(let cgroup): open?.add(cgroup)
-    case .argv(let argv): open?.add(argv)
+    case .cgroup(let cgroup): if cgroup.decision == open?.record.decision { open!.add(cgroup) }
+    case .argv(let argv): if argv.decision == open?.record.decision { open!.add(argv) }
     case .kill(let kill): receive(kill, actions: &actions)
     case .decisionEnd(let decision, let counted, let time): end(decision, counted: counted, at: time, actions: &actions)
     case .noKill(let noKill): receive(noKill, actions: &actions)
-    case .outcome(let outcome): outcomes.receive(outcome, actions: &actions)
+    case .outcome(let outcome): if let told = outcomes.receive(outcome) { hold(told, actions: &actions) }
     }
   }
 
   /// Ends what has waited long enough.
   package mutating func expire(now: Int64, actions: inout [Action]) {
     if let deadline = open?.deadline, deadline <= now { close(actions: &actions) }
-    outcomes.expire(now: now, actions: &actions)
+    for told in outcomes.expire(now: now) { hold(told, actions: &actions) }
   }
 
   /// Ends everything that is open: the stream ends.
   package mutating func finish(actions: inout [Action]) {
     close(actions: &actions)
-    outcomes.expire(now: .max, actions: &actions)
+    actions += outcomes.finish().map { .tellOutcome($0.outcome, at: $0.moment) }
+  }
+
+  /// A group's first victim may be gone before its last is killed.
+  private mutating func hold(_ told: OutcomeTracker.Told, actions: inout [Action]) {
+    let action = Action.tellOutcome(told.outcome, at: told.moment)
+    if told.outcome.decisionID == open?.record.decision { heldOutcomes.append(action) } else { actions.append(action) }
   }
 
   private mutating func receive(_ kill: KillRecord, actions: inout [Action]) {
@@ -158,10 +172,14 @@ package struct Assembler: Sendable {
     open = nil
     let ranking = Ranking(
       candidates, decision: decision, configuration: configuration, domainPages: decision.domainPages(configuration))
+    let listed = decision.candidates(ranking)
     for (index, victim) in decision.victims.enumerated() {
-      let kill = decision.event(victim, index: index, ranking: ranking, configuration: configuration)
+      let kill = decision.event(
+        victim, index: index, ranking: ranking, candidates: listed, configuration: configuration)
       actions.append(
         .tell(kill, at: decision.record.monotonicNanoseconds, startBootNanoseconds: victim.record.startBootNanoseconds))
     }
+    actions += heldOutcomes
+    heldOutcomes.removeAll()
   }
 }

@@ -51,16 +51,19 @@ package struct LossLedger: Sendable {
 
   /// How much the kernel's own count has grown, and the difference where it is not ours.
   ///
-  /// - Parameter oomKill: vmstat's count, read before the records that `told` holds were drained.
-  package mutating func reconcile(oomKill: Int64?, isLast: Bool) -> Loss? {
+  /// - Parameters:
+  ///   - oomKill: vmstat's count, read before the records that `told` holds were drained.
+  ///   - waiting: kernel counts that have come in and will be told.
+  package mutating func reconcile(oomKill: Int64?, waiting: Int64 = 0, isLast: Bool) -> Loss? {
     guard let growth = growth(oomKill: oomKill) else { return nil }
-    let difference = growth - told - lost
+    let difference = growth - told - lost - waiting
     // Kills since the count was read are told and not in it yet; only at the end that cannot be.
     guard difference > 0 || (difference < 0 && isLast) else { return nil }
-    lost += difference
+    defer { lost += difference }
+    let before = "the stream told \(told), and \(lost) as lost"
     return Loss(
       reason: .vmstatMismatch, kernelCount: difference, records: 0,
-      detail: "/proc/vmstat counts \(growth) kills since the stream began, the stream told \(growth - difference)")
+      detail: "/proc/vmstat counts \(growth) kills since the stream began; \(before)")
   }
 
   package func growth(oomKill: Int64?) -> Int64? {

@@ -35,8 +35,14 @@ struct OpenDecision: Sendable {
   }
 
   /// When to stop waiting for more. Seen decisions end by their own record; the time is for one that was lost.
+  ///
+  /// Nil before the first kill: the kernel prints its whole report first, which takes a slow console many seconds, and
+  /// oom_lock lets no other decision in meanwhile. Kernel: mm/oom_kill.c, oom_kill_process(), dump_header().
   var deadline: Int64? {
-    (lastKillNanoseconds ?? record.monotonicNanoseconds) + Assembler.decisionPatienceNanoseconds
+    let endIsSeen = !record.inferred && !isOrphan
+    return lastKillNanoseconds.map {
+      $0 + (endIsSeen ? Assembler.hookedDecisionPatienceNanoseconds : Assembler.decisionPatienceNanoseconds)
+    }
   }
 
   mutating func add(_ cgroup: CgroupRecord) { cgroups.append(cgroup) }
@@ -115,12 +121,19 @@ struct OpenDecision: Sendable {
     return limit
   }
 
+  /// The same for all kills of the decision; nil where the kernel did not choose among any.
+  func candidates(_ ranking: Ranking) -> Candidates? {
+    isOrphan || record.considered == 0 ? nil : ranking.candidates(reference: reference)
+  }
+
   func event(
-    _ victim: VictimState, index: Int, ranking: Ranking, configuration: Assembler.Configuration
+    _ victim: VictimState, index: Int, ranking: Ranking, candidates: Candidates?,
+    configuration: Assembler.Configuration
   ) -> OOMKill {
     let source = configuration.source
     var decision = Decision(id: record.decision)
-    let isGroup = index > 0 && !victim.record.sharesMemory
+    // A member that shares the chosen one's memory is killed for that first, and counted as a member after.
+    let isGroup = victim.count > 0 && victim.record.pid != record.chosenPID
     decision.path = path(isGroup: isGroup)
     decision.message = record.message
     decision.kills = victims.count
@@ -131,9 +144,7 @@ struct OpenDecision: Sendable {
     if !isOrphan { kill.trigger = trigger(victimPID: victim.record.pid) }
     kill.limit = limit(configuration)
     kill.badness = badness(victim, ranking: ranking, domainPages: domainPages(configuration))
-    if !isOrphan, record.considered > 0 {
-      kill.candidates = ranking.candidates(victimPID: victim.record.pid, reference: reference)
-    }
+    kill.candidates = candidates
     kill.unavailable = unavailable(ranking)
     return kill
   }
@@ -150,7 +161,7 @@ struct OpenDecision: Sendable {
     var victim = Victim(pid: record.pid, comm: record.comm.name, kernelCount: state.count)
     victim.tid = record.tid
     victim.ppid = record.parentPID
-    victim.role = record.sharesMemory && state.count == 0 ? .sharesMemory : isGroup ? .group : .chosen
+    victim.role = state.count == 0 ? .sharesMemory : isGroup ? .group : .chosen
     victim.uid = record.uid
     victim.oomScoreAdj = record.oomScoreAdj
     victim.parentComm = record.parentComm.name
@@ -171,7 +182,9 @@ struct OpenDecision: Sendable {
     }
     // oom_kill_allocating_task does not score: chosen_points is 0 there, and no number of the kernel's.
     let isScored = record.considered > 0 && path(isGroup: false) != .allocatingTask
-    if victim.record.pid == record.chosenPID, isScored, let points = record.chosenPoints, points != .max {
+    if victim.record.pid == record.chosenPID, isScored, let points = record.chosenPoints,
+      !Ranking.isSentinel(points)
+    {
       badness.points = points
       badness.pointsSource = .kernel
     } else if let points = scored?.points {

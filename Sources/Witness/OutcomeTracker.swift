@@ -12,8 +12,15 @@ struct OutcomeTracker: Sendable {
   private struct Followed: Sendable {
     var kill: KillRecord
     var outcome: OOMOutcome
-    var told = false
+    var isTold = false
     var deadline: Int64
+    /// When something was heard of it last.
+    var lastNanoseconds: Int64
+  }
+
+  struct Told {
+    var outcome: OOMOutcome
+    var moment: Int64
   }
 
   private let seesMemoryFreed: Bool
@@ -37,14 +44,17 @@ struct OutcomeTracker: Sendable {
     followed[kill.pid] = Followed(
       kill: kill,
       outcome: OOMOutcome(decisionID: kill.decision, pid: kill.pid, comm: kill.comm.name, exited: false),
-      deadline: kill.monotonicNanoseconds + OutcomeTracker.patienceNanoseconds)
+      deadline: kill.monotonicNanoseconds + OutcomeTracker.patienceNanoseconds,
+      lastNanoseconds: kill.monotonicNanoseconds)
     return true
   }
 
-  mutating func receive(_ record: OutcomeRecord, actions: inout [Assembler.Action]) {
+  /// What is to be told now: all that was waited for is known.
+  mutating func receive(_ record: OutcomeRecord) -> Told? {
     // The reaper names a thread.
     let pid = record.pid ?? followed.first { $0.value.kill.tid == record.tid || $0.key == record.tid }?.key
-    guard let pid, var victim = followed[pid], !victim.told else { return }
+    guard let pid, var victim = followed[pid], !victim.isTold else { return nil }
+    victim.lastNanoseconds = record.monotonicNanoseconds
     let microseconds = (record.monotonicNanoseconds - victim.kill.monotonicNanoseconds) / 1000
     switch record.stage {
     case .reapStart:
@@ -65,17 +75,27 @@ struct OutcomeTracker: Sendable {
       victim.outcome.freedBytes = victim.kill.heldPages * pageSizeBytes
     }
     if victim.outcome.exited, !seesMemoryFreed || victim.outcome.memoryFreedMicroseconds != nil {
-      victim.told = true
-      actions.append(.tellOutcome(victim.outcome, at: record.monotonicNanoseconds))
+      victim.isTold = true
     }
     followed[pid] = victim
+    return victim.isTold ? Told(outcome: victim.outcome, moment: record.monotonicNanoseconds) : nil
   }
 
-  mutating func expire(now: Int64, actions: inout [Assembler.Action]) {
-    for (pid, victim) in followed where victim.deadline <= now {
-      if !victim.told { actions.append(.tellOutcome(victim.outcome, at: min(now, victim.deadline))) }
-      followed[pid] = nil
-    }
+  /// Stops following those that were waited for long enough.
+  mutating func expire(now: Int64) -> [Told] {
+    take { $0.deadline <= now }.map { Told(outcome: $0.outcome, moment: $0.deadline) }
+  }
+
+  /// Stops following all of them; what is known is told as of the last that was heard.
+  mutating func finish() -> [Told] {
+    take { _ in true }.map { Told(outcome: $0.outcome, moment: $0.lastNanoseconds) }
+  }
+
+  /// Those that are not told yet, in the order of their deadlines.
+  private mutating func take(where isOver: (Followed) -> Bool) -> [Followed] {
+    let over = followed.values.filter(isOver).sorted { ($0.deadline, $0.kill.pid) < ($1.deadline, $1.kill.pid) }
+    for victim in over { followed[victim.kill.pid] = nil }
+    return over.filter { !$0.isTold }
   }
 }
 

@@ -25,15 +25,18 @@ struct Ranking {
   /// The candidate of this process, with points only where they are the kernel's.
   func scored(pid: Int32) -> (parts: BadnessParts, points: Pages?)? {
     guard let record = records.first(where: { $0.pid == pid }) else { return nil }
-    return (record.parts, record.points.flatMap { $0 == .min ? nil : $0 })
+    return (record.parts, record.points.flatMap { Ranking.isSentinel($0) ? nil : $0 })
   }
 
-  func candidates(victimPID: Int32, reference: (UInt64) -> CgroupRef?) -> Candidates {
+  /// LONG_MIN is "not eligible" and LONG_MAX "whatever it holds": no numbers of pages.
+  static func isSentinel(_ points: Pages) -> Bool { points == .min || points == .max }
+
+  func candidates(reference: (UInt64) -> CgroupRef?) -> Candidates {
     let wanted = configuration.candidatesListed ?? records.count
-    var best = firstEligible(wanted + 1)
+    var best = firstEligible(max(wanted, 1) + 1)
     let runnerUp = best.first { records[$0.index].pid != decision.record.chosenPID }
     let chosen = best.first { records[$0.index].pid == decision.record.chosenPID }
-    if best.count > wanted { best.removeLast() }
+    best.removeLast(max(0, best.count - wanted))
     var list = best.enumerated().map { rank, scored in
       candidate(records[scored.index], points: scored.points, rank: rank + 1, reference: reference)
     }
@@ -43,19 +46,34 @@ struct Ranking {
         if list.count == wanted { break }
       }
     }
+    let isByPoints = decision.record.chosenPoints != .max
     return Candidates(
       considered: decision.record.considered, list: list,
-      runnerUpMarginPages: chosen.flatMap { chosen in runnerUp.map { chosen.points - $0.points } })
+      runnerUpMarginPages: isByPoints ? chosen.flatMap { chosen in runnerUp.map { chosen.points - $0.points } } : nil)
   }
 
   private struct Scored {
     var index: Int
     var points: Pages
+    /// It had to be taken whatever it held. Kernel: include/linux/oom.h, oom_task_origin().
+    var isOrigin = false
+    /// Our own walk begins at the victim, so that its place says nothing: of equals the kernel took it.
+    var winsTies = false
 
     /// Whether the kernel would rather take this one.
     func beats(_ other: Scored) -> Bool {
-      points != other.points ? points > other.points : index > other.index
+      if isOrigin != other.isOrigin { return isOrigin }
+      if points != other.points { return points > other.points }
+      return winsTies != other.winsTies ? winsTies : index > other.index
     }
+  }
+
+  private func scored(_ index: Int) -> Scored? {
+    guard let points = points(records[index]) else { return nil }
+    let isChosen = records[index].pid == decision.record.chosenPID
+    return Scored(
+      index: index, points: points, isOrigin: isChosen && decision.record.chosenPoints == .max,
+      winsTies: isChosen && decision.record.inferred)
   }
 
   /// The first `wanted` eligible ones in order: an insertion into a short list, so that nothing grows with their number
@@ -64,15 +82,12 @@ struct Ranking {
     var best: [Scored] = []
     best.reserveCapacity(min(wanted, records.count) + 1)
     if wanted > records.count {
-      for (index, record) in records.enumerated() {
-        if let points = points(record) { best.append(Scored(index: index, points: points)) }
-      }
+      best = records.indices.compactMap(scored)
       best.sort { $0.beats($1) }
       return best
     }
-    for (index, record) in records.enumerated() {
-      guard let points = points(record) else { continue }
-      let scored = Scored(index: index, points: points)
+    for index in records.indices {
+      guard let scored = scored(index) else { continue }
       if best.count == wanted, best[wanted - 1].beats(scored) { continue }
       best.insert(scored, at: best.firstIndex { scored.beats($0) } ?? best.count)
       if best.count > wanted { best.removeLast() }
@@ -83,7 +98,7 @@ struct Ranking {
   /// The kernel's points, else computed ones; nil where it is not eligible or the domain's size is unknown.
   private func points(_ record: CandidateRecord) -> Pages? {
     guard skipReason(record) == nil else { return nil }
-    if let points = record.points { return points }
+    if let points = record.points, !Ranking.isSentinel(points) { return points }
     return domainPages.map { Badness.points(record.parts, oomScoreAdj: record.oomScoreAdj, domainPages: $0) }
   }
 
@@ -91,8 +106,8 @@ struct Ranking {
   private func skipReason(_ record: CandidateRecord) -> SkipReason? {
     if record.points == .min { return record.skipped ?? .noMemory }
     if record.points != nil { return nil }
-    // The walk comes after mark_victim: the victim itself already looks like one.
-    if decision.record.inferred, record.pid == decision.record.chosenPID { return nil }
+    // It was taken. The walk comes after mark_victim, so that it looks like a victim; an origin has no points.
+    if record.pid == decision.record.chosenPID { return nil }
     if let skipped = record.skipped { return skipped }
     let couldBeOutside = decision.scope.map { $0 != .memcg } ?? false
     return configuration.seesBadness && couldBeOutside ? .outsideCpuset : nil
@@ -106,7 +121,7 @@ struct Ranking {
     candidate.uid = record.uid
     candidate.cgroup = reference(record.cgroupID)
     candidate.points = points
-    candidate.pointsSource = record.points == nil ? .computed : .kernel
+    candidate.pointsSource = record.points.map(Ranking.isSentinel) ?? true ? .computed : .kernel
     candidate.rank = rank
     candidate.parts = record.parts
     candidate.adjPoints = domainPages.map { Badness.adjPoints(oomScoreAdj: record.oomScoreAdj, domainPages: $0) }

@@ -14,6 +14,12 @@ package protocol WitnessInput: AnyObject {
   /// No more will come: detaches, takes what is left, ends what is open.
   func finish(_ actions: inout [Assembler.Action])
   var losses: LossCounters { get }
+  /// Kills as the kernel counts them that have come in and are not told yet.
+  var waitingKernelCount: Int64 { get }
+}
+
+extension WitnessInput {
+  package var waitingKernelCount: Int64 { 0 }
 }
 
 /// Kernel records, put together by an Assembler.
@@ -29,6 +35,7 @@ package final class RecordInput: WitnessInput {
   package var descriptor: Int32 { source.descriptor }
   package var deadline: Int64? { assembler.deadline }
   package var losses: LossCounters { source.losses }
+  package var waitingKernelCount: Int64 { assembler.waitingKernelCount }
 
   package func collect(_ actions: inout [Assembler.Action]) {
     source.drain { assembler.receive($0, actions: &actions) }

@@ -48,6 +48,7 @@ package final class WitnessLoop {
   private let surroundings: Surroundings
   private let clock: Clock
   private var ledger: LossLedger
+  private var gate = NoKillGate()
   private var end = StreamEnd()
   private var actions: [Assembler.Action] = []
   private var lastRefresh: Int64 = .min
@@ -109,8 +110,9 @@ package final class WitnessLoop {
       case .tellOutcome(let outcome, let moment):
         end.outcomes += 1
         surroundings.tell(.oomOutcome(outcome), clock.time(monotonic: moment))
-      case .tellNoKill(var noKill, let moment):
+      case .tellNoKill(let every, let moment):
         end.noKills += 1
+        guard var noKill = gate.pass(every, at: moment) else { continue }
         host.complete(&noKill.trigger)
         if noKill.limit != nil { host.complete(&noKill.limit!.cgroup) }
         surroundings.tell(.oomNoKill(noKill), clock.time(monotonic: moment))
@@ -142,7 +144,7 @@ package final class WitnessLoop {
   private func tell(_ loss: Loss) { surroundings.tell(.loss(loss), clock.time(monotonic: clock.monotonic)) }
 
   private func balance(oomKill: Int64?, isLast: Bool) {
-    if let loss = ledger.reconcile(oomKill: oomKill, isLast: isLast) { tell(loss) }
+    if let loss = ledger.reconcile(oomKill: oomKill, waiting: input.waitingKernelCount, isLast: isLast) { tell(loss) }
   }
 
   private func refresh(now: Int64) {

@@ -12,6 +12,8 @@ final class KmsgInput: WitnessInput {
   private let candidatesListed: Int?
   private let clock = Clock()
   private var counters = LossCounters()
+  /// The log cannot be read any more.
+  private var isBroken = false
 
   private init(_ reader: consuming KmsgReader, _ log: LogSource, candidatesListed: Int?) {
     self.reader = reader
@@ -41,12 +43,12 @@ final class KmsgInput: WitnessInput {
     }
   }
 
-  var descriptor: Int32 { reader.descriptor }
+  var descriptor: Int32 { isBroken ? -1 : reader.descriptor }
   var deadline: Int64? { assembler.nextDeadlineNanoseconds }
   var losses: LossCounters { counters }
 
   func collect(_ actions: inout [Assembler.Action]) {
-    while true {
+    while !isBroken {
       do throws(KernelLogError) {
         switch try reader.next() {
         case .record(let record):
@@ -56,7 +58,9 @@ final class KmsgInput: WitnessInput {
         case .empty: return
         }
       } catch {
+        // Readable for ever and never read would spin: vmstat still tells that something is missing.
         counters.records += 1
+        isBroken = true
         return
       }
     }
@@ -71,14 +75,20 @@ final class KmsgInput: WitnessInput {
     append(assembler.flush(), to: &actions)
   }
 
+  /// As the other inputs list them: by rank, those that were passed over last, no more than were asked for.
+  private func firstByRank(_ candidates: Candidates) -> Candidates {
+    var sorted = candidates
+    sorted.list.sort { ($0.rank ?? .max, $0.pid) < ($1.rank ?? .max, $1.pid) }
+    if let limit = candidatesListed { sorted.list = Array(sorted.list.prefix(limit)) }
+    return sorted
+  }
+
   private func append(_ events: [LoggedEvent], to actions: inout [Assembler.Action]) {
     for logged in events {
       let moment = logged.monotonicNanoseconds ?? clock.monotonic
       switch logged.event {
       case .oomKill(var kill):
-        if let limit = candidatesListed, let candidates = kill.candidates, candidates.list.count > limit {
-          kill.candidates!.list.removeLast(candidates.list.count - limit)
-        }
+        if let candidates = kill.candidates { kill.candidates = firstByRank(candidates) }
         actions.append(.tell(kill, at: moment, startBootNanoseconds: nil))
       case .oomNoKill(let noKill): actions.append(.tellNoKill(noKill, at: moment))
       case .oomOutcome(let outcome): actions.append(.tellOutcome(outcome, at: moment))

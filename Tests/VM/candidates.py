@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from findings import Findings
+from findings import RSS_COUNTERS, Findings
 from kernel_log import Decision, TaskRow
 
 # Kernel: mm/oom_kill.c, dump_task() prints no row for these, or no longer: their memory may be gone by then.
@@ -11,7 +11,7 @@ ROWLESS = {"init", "kernel_thread", "no_mm", "outside_cpuset", "already_victim",
 
 
 def row_parts(row: TaskRow, page_size: int) -> dict[str, int]:
-    """The parts of a row's badness in pages; before 6.8 the kernel prints the sum of the first three alone, as `rss`."""
+    """The parts of a row's badness in pages; before 6.8 the first three are printed as one, `rss`."""
     columns = row.columns
     parts = {"swap_pages": columns["swapents"], "pgtable_pages": columns["pgtables_bytes"] // page_size}
     if "rss_anon" not in columns:
@@ -33,20 +33,25 @@ def check_candidates(findings: Findings, event: dict, decision: Decision, dead: 
     rows = {row.tid: row for row in decision.report.rows}
     tids = [candidate["tid"] for candidate in ours]
     expected = sorted(tid for tid in tids if tid in rows) + sorted(set(rows) - set(tids))
-    rowless = [candidate["tid"] for candidate in ours if candidate.get("skipped") in ROWLESS and candidate["tid"] not in rows]
+    rowless = [
+        candidate["tid"] for candidate in ours if candidate.get("skipped") in ROWLESS and candidate["tid"] not in rows
+    ]
     findings.check("candidates.list, by tid", sorted(expected), sorted(set(tids) - set(rowless)))
     findings.check("candidates.list: processes told twice", 0, len(tids) - len(set(tids)))
     for candidate in ours:
         if candidate["tid"] in rows:
             check_candidate(findings, event, candidate, rows[candidate["tid"]], dead)
-    check_ranks(findings, event, ours, candidates.get("runner_up_margin"))
+    check_ranks(findings, ours, decision.kills[0].tid, candidates.get("runner_up_margin"))
 
 
 def check_candidate(findings: Findings, event: dict, candidate: dict, row: TaskRow, dead: set[int]) -> None:
     """One candidate against its row."""
     place = f"candidate {row.tid}"
     name = bytes.fromhex(candidate["comm_hex"]) if "comm_hex" in candidate else candidate["comm"].encode()
-    findings.check(f"{place}: comm", row.comm, name)
+    if name != row.comm and has_run_exec(candidate, row):
+        findings.note("candidate: comm changed with all else, by execve(2)")
+    else:
+        findings.check(f"{place}: comm", row.comm, name)
     findings.check(f"{place}: pid", row.tgid, candidate["pid"])
     findings.check(f"{place}: uid", row.uid, candidate.get("uid"))
     findings.check(f"{place}: oom_score_adj", row.columns["oom_score_adj"], candidate["oom_score_adj"])
@@ -57,25 +62,35 @@ def check_candidate(findings: Findings, event: dict, candidate: dict, row: TaskR
     kernel = row_parts(row, findings.page_size)
     if "rss" in kernel:
         breakdown = {"rss": sum(breakdown[f"{part}_pages"] for part in ("anon", "file", "shmem"))} | breakdown
-    # The allocating task is in the kernel: it stands still, if it is alone and the numbers are the kernel's.
     threads = event["victim"].get("threads", 1) if candidate["pid"] == event["victim"]["pid"] else 1
-    still = candidate["tid"] == event.get("trigger", {}).get("tid") and threads == 1
-    still = still and candidate.get("points_source") == "kernel"
+    motion = findings.motion(event, candidate, candidate.get("points_source"), threads)
     for part, pages in kernel.items():
-        findings.counter(f"{place}: {part}", pages, breakdown.get(part), still=still)
+        counters = 3 if part == "rss" else 1
+        findings.counter(
+            f"candidate: {part}", pages, breakdown.get(part), motion, counters=counters, place=f"{row.tid} as "
+        )
     if "points" not in candidate:
         return
     total = event["badness"].get("total_pages")
     if total is not None:
         adj_points = row.columns["oom_score_adj"] * (total // 1000)
         findings.check(f"{place}: adj_points", adj_points, breakdown.get("adj_points"))
-        findings.counter(f"{place}: points", sum(kernel.values()) + adj_points, candidate["points"], still=still)
+        points = sum(kernel.values()) + adj_points
+        findings.counter(
+            "candidate: points", points, candidate["points"], motion, counters=RSS_COUNTERS, place=f"{row.tid} as "
+        )
     parts = sum(pages for part, pages in breakdown.items() if part != "rss")
     findings.check(f"{place}: parts beside points", candidate["points"], parts)
 
 
+def has_run_exec(candidate: dict, row: TaskRow) -> bool:
+    """Whether the process that the kernel scored has another memory by now, under another name."""
+    resident = sum(candidate.get("breakdown", {}).get(f"{part}_pages", 0) for part in ("anon", "file", "shmem"))
+    return resident != row.columns["rss"]
+
+
 def check_eligible(findings: Findings, place: str, candidate: dict, row: TaskRow, dead: set[int]) -> None:
-    """-1000 is never taken, nor is a process that was killed before; any other is, or a reason is told that the log cannot deny."""
+    """-1000 is never taken, nor a process that was killed before; of others a reason is told that no log can deny."""
     skipped = candidate.get("skipped")
     findings.check(f"{place}: eligible", skipped is None, candidate["eligible"])
     findings.check(f"{place}: points, rank", skipped is None, "points" in candidate and "rank" in candidate)
@@ -87,12 +102,19 @@ def check_eligible(findings: Findings, place: str, candidate: dict, row: TaskRow
         findings.check(f"{place}: skipped", True, skipped in (None, "in_vfork", "mmf_oom_skip", "no_mm"))
 
 
-def check_ranks(findings: Findings, event: dict, candidates: list[dict], margin: int | None) -> None:
-    """Ranks are 1.. by points, the chosen process has the first, and the margin is what it has more than the second."""
+def check_ranks(findings: Findings, candidates: list[dict], chosen_tid: int, margin: int | None) -> None:
+    """Ranks are 1.. by points, the chosen one first, also among equals; the margin is to the best of the others."""
     ranked = sorted((c for c in candidates if "rank" in c), key=lambda c: c["rank"])
     findings.check("candidates: ranks", list(range(1, len(ranked) + 1)), [c["rank"] for c in ranked])
     points = [c["points"] for c in ranked]
     findings.check("candidates: points by rank", sorted(points, reverse=True), points)
-    findings.check("candidates.runner_up_margin", points[0] - points[1] if len(points) > 1 else None, margin)
-    if ranked and event["victim"].get("role") == "chosen" and ranked[0].get("points_source") == "kernel":
-        findings.check("candidates: first by rank", event["victim"]["pid"], ranked[0]["pid"])
+    chosen = next((c for c in ranked if c["tid"] == chosen_tid), None)
+    others = [c["points"] for c in ranked if c is not chosen]
+    if chosen is None:
+        return
+    findings.check("candidates.runner_up_margin", chosen["points"] - max(others) if others else None, margin)
+    approximate = findings.kernel_is_exact and chosen.get("points_source") != "kernel"
+    if approximate and max(others, default=0) > chosen["points"]:
+        findings.note("chosen one not first, by approximate points")
+    else:
+        findings.check("candidates: rank of the chosen one", 1, chosen["rank"])

@@ -3,13 +3,14 @@
 
     python3 compare.py FOLDER...     prints each mismatch, then what was let pass and how often; exit 1 on a mismatch
 
-A folder holds kmsg.raw (raw /dev/kmsg records), trace.ndjson, vmstat.before, vmstat.after (/proc/vmstat) and facts (lines `KEY=VALUE` or
-of /proc/meminfo; read: cpus, SwapTotal). A field that is in the stream is compared with what the log says of it, whoever saw it; one
-that is absent has to be named in `unavailable`. All numbers are in pages here.
+A folder holds kmsg.raw (raw /dev/kmsg records), trace.ndjson, vmstat.before, vmstat.after (/proc/vmstat) and facts
+(lines `KEY=VALUE` or of /proc/meminfo; read: cpus, tracer_exit, SwapTotal). A field that is in the stream is compared with what the
+log says of it, whoever saw it; one that is absent has to be named in `unavailable`. All numbers are in pages here.
 
-One thing is let pass, counted and told: a process that is not the one in the allocator goes on running while the kernel scores it,
-prints it and kills it, and counters that are kept per CPU reach the sum in batches. Such a counter may differ by what the batches of all
-CPUs hold (Kernel: lib/percpu_counter.c, percpu_counter_batch). The parts have to add up to the points all the same.
+One thing is let pass, counted and told: a process that is not the one in the allocator goes on running while the kernel
+scores it, prints it and kills it, and counters that are kept per CPU reach the sum in batches. Such a counter may
+differ by what the batches of all CPUs hold (Kernel: lib/percpu_counter.c, percpu_counter_batch). The parts have to add
+up to the points all the same.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from collections import Counter
 from pathlib import Path
 
 from candidates import check_candidates, row_parts
-from findings import Findings
-from kernel_log import UNLIMITED_KB, Decision, Kill, Report, parse
+from findings import RSS_COUNTERS, Findings
+from kernel_log import Decision, Kill, Report, parse
+from limits import check_limit
 from stream import read_stream
 
 SCOPES = {"NONE": "system", "MEMCG": "memcg", "CPUSET": "cpuset", "MEMORY_POLICY": "mempolicy"}
+FILES = ("kmsg.raw", "trace.ndjson", "vmstat.before", "vmstat.after")
 
 
 def compare(folder: Path) -> list[str]:
@@ -34,12 +37,19 @@ def compare(folder: Path) -> list[str]:
 
 def examine(folder: Path) -> Findings:
     """One run: the mismatches, and what was let pass."""
+    absent = [name for name in FILES if not (folder / name).exists()]
+    if absent:
+        findings = Findings()
+        findings.mismatches.append(f"nothing to compare: {', '.join(absent)} absent")
+        return findings
     events, problems = read_stream(folder / "trace.ndjson")
     facts = read_facts(folder / "facts")
-    findings = Findings(page_size=events[0].get("page_size", 4096) if events else 4096, cpus=int(facts.get("cpus", 2)))
+    start = events[0] if events else {}
+    findings = Findings(start.get("page_size", 4096), int(facts.get("cpus", 2)), start.get("kernel_release", ""))
     findings.mismatches += problems
     log = parse((folder / "kmsg.raw").read_bytes())
     findings.check("kmsg.raw: records missing", 0, log.missing_records)
+    findings.check("exit status of the tracer", "0", facts.get("tracer_exit", "0"))
     pool = [event for event in events if event["type"] == "oom_kill"]
     dead: set[int] = set()
     owners: dict[int, int] = {}
@@ -49,8 +59,13 @@ def examine(folder: Path) -> Findings:
             findings.where = f"kill of {kill.tid} {kill.comm!r}"
             check_victim(findings, event, kill, decision)
             check_report(findings, event, decision, facts, dead)
-        check_decision(findings, [event for event, _ in told] + sharers(pool, told), decision)
-        dead |= {event["victim"]["pid"] for event, _ in told}
+        sharers = take_sharers(pool, told)
+        for event in sharers:
+            findings.where = f"kill of {event['victim']['tid']}, which shares memory"
+            check_sharer(findings, event, decision)
+            check_report(findings, event, decision, facts, dead)
+        check_decision(findings, [event for event, _ in told] + sharers, decision)
+        dead |= {event["victim"]["pid"] for event, _ in told} | {event["victim"]["pid"] for event in sharers}
     findings.where = "stream"
     for event in pool:
         if event["victim"].get("kernel_count") != 0 or event["decision"]["id"] not in owners:
@@ -70,26 +85,29 @@ def read_facts(path: Path) -> dict[str, str]:
 def match_decision(
     findings: Findings, decision: Decision, pool: list[dict], number: int, owners: dict[int, int]
 ) -> list[tuple[dict, Kill]]:
-    """Takes the events of a decision out of `pool`: one for each thread that the log names, however often it names it."""
+    """Takes the events of a decision out of `pool`: one for each thread that the log names, however often."""
     told: list[tuple[dict, Kill]] = []
-    for tid, count in decision.counts().items():
+    for tid in decision.counts():
         kill = next(kill for kill in decision.kills if kill.tid == tid)
         findings.where = f"kill of {tid} {kill.comm!r}"
-        event = next((event for event in pool if event["victim"].get("tid") == tid and event["victim"]["kernel_count"]), None)
+        event = next(
+            (event for event in pool if event["victim"].get("tid") == tid and event["victim"]["kernel_count"]), None
+        )
         if event is None:
             findings.add("oom_kill: kernel one, ours none")
             continue
         pool.remove(event)
-        findings.expect(event, "victim.kernel_count", count)
         findings.check("decision.id", number, owners.setdefault(event["decision"]["id"], number))
         told.append((event, kill))
     return told
 
 
-def sharers(pool: list[dict], told: list[tuple[dict, Kill]]) -> list[dict]:
-    """Takes the events of those out of `pool` that the kernel killed and did not count: they share a victim's memory."""
+def take_sharers(pool: list[dict], told: list[tuple[dict, Kill]]) -> list[dict]:
+    """Takes the events out of `pool` of those that were killed and not counted: they share a victim's memory."""
     ids = {event["decision"]["id"] for event, _ in told}
-    found = [event for event in pool if event["decision"]["id"] in ids and event["victim"].get("role") == "shares_memory"]
+    found = [
+        event for event in pool if event["decision"]["id"] in ids and event["victim"].get("role") == "shares_memory"
+    ]
     for event in found:
         pool.remove(event)
     return found
@@ -105,8 +123,7 @@ def check_decision(findings: Findings, events: list[dict], decision: Decision) -
         path = {"sysrq"}
     elif not decision.report:
         path |= {"sysrq"}
-    indices = sorted(event["decision"].get("index", 0) for event in events)
-    findings.check("decision.index of all", list(range(1, len(events) + 1)), indices)
+    check_order(findings, events, decision)
     findings.check("decision.id, path, message, kills: how many of each", 1, len({shared(event) for event in events}))
     for event in events:
         findings.expect(event, "decision.kills", len(events))
@@ -122,17 +139,36 @@ def shared(event: dict) -> tuple:
     return tuple(event["decision"].get(name) for name in ("id", "path", "message", "kills"))
 
 
+def check_order(findings: Findings, events: list[dict], decision: Decision) -> None:
+    """`index` counts the events of a decision in the kernel's order; sharers are in no line of its log."""
+    indices = sorted(event["decision"].get("index", 0) for event in events)
+    findings.check("decision.index of all", list(range(1, len(events) + 1)), indices)
+    in_order = sorted(events, key=lambda event: event["decision"].get("index", 0))
+    counted = [event["victim"]["tid"] for event in in_order if event["victim"]["kernel_count"]]
+    findings.check("decision.index: order of tids", [tid for tid in decision.counts() if tid in counted], counted)
+
+
 def check_role(findings: Findings, event: dict, decision: Decision) -> None:
     tid = event["victim"]["tid"]
-    role = "chosen" if tid == decision.kills[0].tid else "group" if tid in decision.counts() else "shares_memory"
+    counts = decision.counts()
+    role = "chosen" if tid == decision.kills[0].tid else "group" if tid in counts else "shares_memory"
     findings.expect(event, "victim.role", role)
-    if role != "shares_memory":
+    findings.expect(event, "victim.kernel_count", counts.get(tid, 0))
+
+
+def check_sharer(findings: Findings, event: dict, decision: Decision) -> None:
+    """One that the log has no line for: its row is that of the victim's memory under its own name."""
+    rows = {row.tid: row for row in decision.report.rows} if decision.report else {}
+    row, chosen = rows.get(event["victim"]["tid"]), rows.get(decision.kills[0].tid)
+    if not row:
         return
-    findings.expect(event, "victim.kernel_count", 0)
-    rows = [decision.report.row(number) if decision.report else None for number in (tid, decision.kills[0].tid)]
-    if rows[0] and rows[1]:
-        same = [{name: row.columns[name] for name in ("total_vm", "rss", "pgtables_bytes")} for row in rows]
-        findings.check("victim.role shares_memory: its row beside the victim's", same[1], same[0])
+    findings.expect(event, "victim.pid", row.tgid)
+    findings.expect_name(event, "victim.comm", row.comm)
+    findings.expect(event, "victim.uid", row.uid)
+    findings.expect(event, "victim.oom_score_adj", row.columns["oom_score_adj"])
+    findings.expect(event, "victim.total_vm_pages", row.columns["total_vm"])
+    if chosen and not decision.group:
+        findings.check("victim.role: not the chosen one's memory", chosen.columns["total_vm"], row.columns["total_vm"])
 
 
 def check_victim(findings: Findings, event: dict, kill: Kill, decision: Decision) -> None:
@@ -149,7 +185,8 @@ def check_victim(findings: Findings, event: dict, kill: Kill, decision: Decision
     if not badness:
         findings.expect(event, "badness", "there")
         return
-    still = stands_still(event)
+    victim = event["victim"]
+    motion = findings.motion(event, victim, badness.get("points_source"), victim.get("threads", 1))
     parts = {
         "anon_pages": findings.pages(kill.anon_kb),
         "file_pages": findings.pages(kill.file_kb),
@@ -159,23 +196,13 @@ def check_victim(findings: Findings, event: dict, kill: Kill, decision: Decision
     if row:
         parts["swap_pages"] = row.columns["swapents"]
     for name, kernel in parts.items():
-        findings.counter(f"badness.breakdown.{name}", kernel, badness["breakdown"].get(name), still=still)
+        findings.counter(f"badness.breakdown.{name}", kernel, badness["breakdown"].get(name), motion)
     if "total_pages" in badness:
         adj_points = kill.oom_score_adj * (badness["total_pages"] // 1000)
         findings.check("badness.breakdown.adj_points", adj_points, badness["breakdown"].get("adj_points"))
         if row:
             kernel = sum(row_parts(row, findings.page_size).values()) + adj_points
-            findings.counter("badness.points", kernel, badness.get("points"), still=still)
-
-
-def stands_still(event: dict) -> bool:
-    """Whether the victim is the one in the allocator, with no other thread, and scored by the kernel: nothing of it can move."""
-    victim, trigger = event["victim"], event.get("trigger", {})
-    return (
-        trigger.get("tid") == victim.get("tid")
-        and victim.get("threads", 1) == 1
-        and event["badness"].get("points_source") == "kernel"
-    )
+            findings.counter("badness.points", kernel, badness.get("points"), motion, counters=RSS_COUNTERS)
 
 
 def check_sum(findings: Findings, path: str, badness: dict | None) -> None:
@@ -202,7 +229,7 @@ def check_report(findings: Findings, event: dict, decision: Decision, facts: dic
             findings.expect_name(event, "victim.cgroup.path", constraint.task_memcg)
         if chosen and constraint.uid is not None:
             findings.expect(event, "victim.pid", constraint.tid)
-        check_limit(findings, event, report, facts)
+        check_limit(findings, event, report, facts, dead)
     if "candidates" in event or event["victim"].get("role") == "chosen":
         check_candidates(findings, event, decision, dead)
 
@@ -223,69 +250,35 @@ def check_trigger(findings: Findings, event: dict, report: Report) -> None:
     if report.trigger_uid is not None:
         findings.expect(event, "trigger.uid", report.trigger_uid)
     pid = event.get("trigger", {}).get("pid")
-    if pid is not None:
+    if pid is not None and "victim" in event:
         findings.expect(event, "trigger.is_victim", pid == event["victim"]["pid"])
 
 
-def check_limit(findings: Findings, event: dict, report: Report, facts: dict[str, str]) -> None:
-    """Whose limit it was, and how large the domain is in which the points were counted."""
-    domain = domain_pages(findings, report, facts)
-    if domain is None:
-        findings.note("domains whose size the log does not tell")
-    else:
-        findings.expect(event, "limit.total_pages", domain)
-        findings.expect(event, "badness.total_pages", domain)
-    if report.constraint.scope != "MEMCG":
-        findings.check("limit.cgroup", None, event.get("limit", {}).get("cgroup"))
+def check_no_kills(findings: Findings, events: list[dict], reports: list[Report]) -> None:
+    """Decisions that found nobody. Those alike are held back for a second, and counted: in `repeated`, and at the end.
+
+    mark_victim alone does not see them.
+    """
+    told = [event for event in events if event["type"] == "oom_no_kill"]
+    ours = [event for event in told if event["reason"] == "no_killable_process"]
+    by_trigger = {report.trigger_tid: report for report in reports}
+    for event in ours:
+        report = by_trigger.get(event["trigger"].get("tid"))
+        findings.where = f"oom_no_kill seq {event['seq']}"
+        findings.check("no_killable_process: reports of its trigger", True, report is not None)
+        if report:
+            check_trigger(findings, event, report)
+            if report.stats_path is not None:
+                findings.expect_name(event, "limit.cgroup.path", report.stats_path)
+    findings.where = "stream"
+    if any(event.get("source") == "tracepoint" for event in events):
         return
-    path = report.constraint.oom_memcg or report.stats_path
-    if path is not None:
-        findings.expect_name(event, "limit.cgroup.path", path)
-    findings.expect(event, "limit.cgroup.version", 1 if "memory+swap" in report.usage_kb else 2)
-    if "memory" not in report.usage_kb:
-        return
-    usage, limit = report.usage_kb["memory"]
-    findings.expect(event, "limit.limit_pages", findings.pages(limit))
-    if usage_ours := event.get("limit", {}).get("usage_pages"):
-        findings.counter("limit.usage_pages", findings.pages(usage), usage_ours, still=False)
-    if "swap" in report.usage_kb:
-        swap = report.usage_kb["swap"][1]
-        name = "swap_unlimited" if swap == UNLIMITED_KB else "swap_limit_pages"
-        findings.expect(event, f"limit.{name}", True if swap == UNLIMITED_KB else findings.pages(swap))
-
-
-def domain_pages(findings: Findings, report: Report, facts: dict[str, str]) -> int | None:
-    """oc->totalpages from the log alone. Kernel: mm/oom_kill.c, constrained_alloc(); mm/memcontrol.c, mem_cgroup_get_max()."""
-    if report.constraint.scope == "MEMCG":
-        if "memory" not in report.usage_kb or "SwapTotal" not in facts:
-            return None
-        limit = report.usage_kb["memory"][1]
-        swap = report.usage_kb.get("swap", (0, 0))[1]
-        if "memory+swap" in report.usage_kb:
-            swap = report.usage_kb["memory+swap"][1] - limit
-        return findings.pages(limit + min(swap, int(facts["SwapTotal"]))) or 1
-    if report.swap_total_kb is None:
-        return None
-    swap_pages = findings.pages(report.swap_total_kb)
-    if report.constraint.scope == "NONE":
-        return report.ram_pages - report.reserved_pages + swap_pages
-    mask = report.constraint.nodemask if report.constraint.scope == "MEMORY_POLICY" else report.constraint.mems_allowed
-    nodes = node_list(mask or b"")
-    return swap_pages + sum(findings.pages(report.present_kb.get(node, 0)) for node in nodes)
-
-
-def node_list(text: bytes) -> list[int]:
-    """`0,2-3` to [0, 2, 3]. Kernel: lib/vsprintf.c, %*pbl"""
-    nodes: list[int] = []
-    for part in filter(None, text.decode().split(",")):
-        first, _, last = part.partition("-")
-        nodes += range(int(first), int(last or first) + 1)
-    return nodes
-
-
-def check_no_kills(findings: Findings, events: list[dict], no_killable: int) -> None:
-    ours = [event for event in events if event["type"] == "oom_no_kill" and event["reason"] == "no_killable_process"]
-    findings.check("oom_no_kill: no killable process", no_killable, len(ours))
+    total = sum(1 + event.get("repeated", 0) for event in told)
+    end = sum(event.get("no_kills", 0) for event in events if event["type"] == "stream_end")
+    findings.check("oom_no_kill: told at all, where the kernel found nobody", bool(reports), bool(ours))
+    findings.check("stream_end.no_kills: as many as were told, or more", True, end >= total)
+    if len(ours) == len(told):
+        findings.check("stream_end.no_kills: reports of nobody found", len(reports), end)
 
 
 def check_outcomes(findings: Findings, events: list[dict]) -> None:
@@ -296,7 +289,9 @@ def check_outcomes(findings: Findings, events: list[dict]) -> None:
     sources = {event["source"] for event in events if event["type"] == "stream_start"}
     missing = {} if sources & {"kmsg", "log"} else kills - outcomes
     if missing or outcomes - kills:
-        findings.add(f"oom_outcome: one for each kill expected, missing {dict(missing)}, additional {dict(outcomes - kills)}")
+        findings.add(
+            f"oom_outcome: one for each kill expected, missing {dict(missing)}, additional {dict(outcomes - kills)}"
+        )
 
 
 def check_counts(findings: Findings, events: list[dict], folder: Path, kills_in_log: int) -> None:
@@ -312,7 +307,6 @@ def check_counts(findings: Findings, events: list[dict], folder: Path, kills_in_
     expected = {
         "kills": counts["oom_kill"],
         "outcomes": counts["oom_outcome"],
-        "no_kills": counts["oom_no_kill"],
         "kernel_count_told": told,
         "kernel_count_lost": lost,
         "vmstat_oom_kill_growth": growth,

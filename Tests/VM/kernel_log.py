@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads OOM reports out of raw /dev/kmsg records: the independent witness beside the tracer.
 
-Nothing here shares a line, or an idea, with Sources/KernelLog: what both agree on is not an error of one parser. Names are bytes and stay
-bytes. Sizes keep the unit that the kernel prints: `_kb` is kB, the task table is in pages.
+Nothing here shares a line, or an idea, with Sources/KernelLog: what both agree on is not an error of one parser. Names
+are bytes and stay bytes. Sizes keep the unit that the kernel prints: `_kb` is kB, the task table is in pages.
 Sources: Linux 5.10 to 7.2, mm/oom_kill.c (dump_header, dump_tasks, __oom_kill_process), mm/memcontrol.c
-(mem_cgroup_print_oom_context, mem_cgroup_print_oom_meminfo), mm/show_mem.c, kernel/printk/printk.c (msg_print_ext_body).
+(mem_cgroup_print_oom_context, mem_cgroup_print_oom_meminfo), mm/show_mem.c, kernel/printk/printk.c
+(msg_print_ext_body).
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ COUNTED = re.compile(rb"(\d+) pages (RAM|reserved)")
 SWAP = re.compile(rb"Total swap = (\d+)kB")
 TABLE = re.compile(rb"\[  pid  \] +(uid .*) name")
 CONSTRAINT = re.compile(rb"oom-kill:constraint=CONSTRAINT_(\w+),nodemask=(\(null\)|[\d,-]*),cpuset=(.*)", re.DOTALL)
-TASK_END = re.compile(rb",task=" + NAME + rb",pid=(\d+),uid=(-?\d+)$", re.DOTALL)
+TASK_END = re.compile(rb",task=" + NAME + rb",pid=(\d+),uid=(-?\d+)\Z", re.DOTALL)
 KILLED = re.compile(
     rb"(Out of memory(?: \(oom_kill_allocating_task\))?|Memory cgroup out of memory): Killed process (\d+) \("
     + NAME
-    + rb"\) total-vm:(\d+)kB, anon-rss:(\d+)kB, file-rss:(\d+)kB, shmem-rss:(\d+)kB, UID:(\d+) pgtables:(\d+)kB oom_score_adj:(-?\d+)",
+    + rb"\) total-vm:(\d+)kB, anon-rss:(\d+)kB, file-rss:(\d+)kB, shmem-rss:(\d+)kB, "
+    + rb"UID:(\d+) pgtables:(\d+)kB oom_score_adj:(-?\d+)",
     re.DOTALL,
 )
 GROUP = re.compile(rb"Tasks in (.*) are going to be killed due to memory\.oom\.group set", re.DOTALL)
@@ -64,7 +66,7 @@ class TaskRow:
 
 @dataclass
 class Constraint:
-    """The line `oom-kill:constraint=...`. Paths are None where the kernel cut the line or it can be read in two ways."""
+    """The line `oom-kill:constraint=...`. Paths are None where the kernel cut it, or it has two readings."""
 
     scope: str
     nodemask: bytes
@@ -137,7 +139,7 @@ class Decision:
 @dataclass
 class KernelLog:
     decisions: list[Decision] = field(default_factory=list)
-    no_killable: int = 0
+    no_killable: list[Report] = field(default_factory=list)
     reaped: list[int] = field(default_factory=list)
     reports_suppressed: int = 0
     missing_records: int = 0
@@ -151,8 +153,8 @@ def unescape(text: bytes) -> bytes:
 def read_records(raw: bytes) -> tuple[list[Record], int]:
     """All records, and how many between the first and the last are missing.
 
-    A record with the flag `c` goes on with a line that had grown too long: it is put back together here. Lines that begin with a space
-    are the dictionary of the record before.
+    A record with the flag `c` goes on with a line that had grown too long: it is put back together here. Lines that
+    begin with a space are the dictionary of the record before.
     """
     records: list[Record] = []
     sequences: list[int] = []
@@ -197,7 +199,7 @@ def parse(raw: bytes) -> KernelLog:
         elif match := GROUP.fullmatch(text):
             log.decisions[-1].group = match[1]
         elif text == NO_KILLABLE:
-            log.no_killable += 1
+            log.no_killable += [report] if report else []
             report = None
         elif match := REAPED.match(text):
             log.reaped.append(int(match[1]))
@@ -275,7 +277,8 @@ def add_row(report: Report, text: bytes) -> None:
 
 
 def make_constraint(match: re.Match[bytes], report: Report, *, paths: bool) -> Constraint:
-    """Reads the line from both ends: cgroup names may hold whatever the line itself says, but two other lines name the same things.
+    """Reads the line from both ends: cgroup names may hold whatever the line itself says, but two other lines name the
+    same things.
 
     The task table has the comm, and "Memory cgroup stats for" has oom_memcg.
     """

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A control group of the hierarchy that holds the memory controller.
+package struct CgroupRef: Hashable, Sendable {
+  /// From the root of the hierarchy, as the kernel prints it; `/` for the root.
+  package var path: KernelName?
+  /// The kernfs id: on 64-bit hosts the inode number of its directory.
+  package var id: UInt64?
+  /// 1 or 2.
+  package var version: Int?
+
+  package init(path: KernelName? = nil, id: UInt64? = nil, version: Int? = nil) {
+    self.path = path
+    self.id = id
+    self.version = version
+  }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import TestSupport
+import Testing
+
+/// The command line as users and scripts meet it.
+@Suite struct UsageTests {
+  struct Bad: Sendable, CustomTestStringConvertible {
+    var arguments: [String]
+    var sentence: String
+    var testDescription: String { arguments.joined(separator: " ") }
+  }
+
+  static let bad: [Bad] = [
+    Bad(arguments: ["trace", "--nonsense"], sentence: "Error: Unknown option '--nonsense'"),
+    Bad(
+      arguments: ["trace", "--output", "xml"], sentence: "Error: The value 'xml' is invalid for '--output <output>'."),
+    Bad(
+      arguments: ["trace", "--probe", "magic"],
+      sentence: "Error: The value 'magic' is invalid for '--probe <probe>'."),
+    Bad(
+      arguments: ["trace", "--candidates", "-1"],
+      sentence: "Error: Missing value for '--candidates <n|all>'"),
+    Bad(
+      arguments: ["trace", "--candidates=few"],
+      sentence: "Error: The value 'few' is invalid for '--candidates <n|all>'"),
+    Bad(arguments: ["trace", "--count", "0"], sentence: "Error: --count takes a number from 1, not 0"),
+    Bad(arguments: ["trace", "--duration", "0"], sentence: "Error: --duration takes seconds above 0, not 0.0"),
+    Bad(arguments: ["trace", "--duration", "nan"], sentence: "Error: --duration takes seconds above 0, not nan"),
+    Bad(arguments: ["trace", "--ring-bytes", "0"], sentence: "Error: --ring-bytes takes 1 to 1073741824, not 0"),
+    Bad(
+      arguments: ["trace", "--ring-bytes", "2000000000"],
+      sentence: "Error: --ring-bytes takes 1 to 1073741824, not 2000000000"),
+    Bad(arguments: ["replay"], sentence: "Error: Missing expected argument '<file>'"),
+    Bad(arguments: ["witness"], sentence: "Error: Unexpected argument 'witness'"),
+  ]
+
+  @Test("a wrong option is a clear sentence and exit 64", arguments: bad)
+  func wrongUsage(bad: Bad) {
+    let ended = Program.run(Program.oomwitness, bad.arguments)
+    #expect(ended.status == 64)
+    #expect(ended.output == "")
+    #expect(ended.errors.split(separator: "\n").first.map { $0.hasPrefix(bad.sentence) } == true, "\(ended.errors)")
+  }
+
+  @Test("help teaches, as a whole", arguments: ["", "trace", "check", "replay"])
+  func helpTexts(command: String) {
+    let ended = Program.run(Program.oomwitness, (command.isEmpty ? [] : [command]) + ["--help"])
+    let path = Repository.root + "/Tests/CommandTests/Fixtures/help\(command.isEmpty ? "" : "-" + command).txt"
+    #expect(ended.status == 0)
+    #expect(ended.output == Files.text(path))
+  }
+
+  @Test("replay says in one sentence what is wrong with a file")
+  func badRecordings() {
+    let path = "/tmp/oomwitness-test-recording"
+    Files.write("not a recording, but long enough to hold the header of one, which has sixty-four bytes", to: path)
+    let junk = Program.run(Program.oomwitness, ["replay", path])
+    #expect(junk.status == 1)
+    #expect(
+      junk.errors
+        == "oomwitness: \(path) is not a recording of this version and byte order (`trace --record` writes one)\n")
+    let gone = Program.run(Program.oomwitness, ["replay", "/nonexistent"])
+    #expect(gone.status == 1)
+    #expect(gone.errors == "oomwitness: cannot open /nonexistent: no such file or directory\n")
+  }
+
+  @Test(
+    "without rights it says what is missing and ends with 2", .enabled(if: geteuidIsRoot, "needs root to drop rights"))
+  func withoutRights() {
+    let arguments = ["--reuid=65534", "--clear-groups", Program.oomwitness, "trace", "--probe", "tracepoint"]
+    let ended = Program.run("/usr/bin/setpriv", arguments)
+    #expect(ended.status == 2)
+    #expect(ended.output == "")
+    #expect(
+      ended.errors == "oomwitness: the kernel refuses tracepoint programs: operation not permitted "
+        + "(needs root, or CAP_BPF and CAP_PERFMON) (`oomwitness check` shows what works here)\n")
+  }
+
+  @Test("check names each rung and ends with 0 where one works, else with 2")
+  func check() {
+    let ended = Program.run(Program.oomwitness, ["check"])
+    for rung in ["fentry: ", "kprobe: ", "tracepoint: ", "iter/task: ", "kmsg: "] {
+      #expect(ended.output.contains("\n" + rung) || ended.output.hasPrefix(rung), "\(rung)")
+    }
+    #expect(ended.status == (ended.output.contains("`oomwitness trace` uses ") ? 0 : 2))
+  }
+}
+
+#if canImport(Glibc)
+  import Glibc
+  private let geteuidIsRoot = geteuid() == 0
+#endif

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# What: nobody in the group may be killed. The kernel says so, again and again, until the limit is raised.
+# boot: memcg
+# cgroups: 1 2
+# expect: kills=0 no_killable=1+ scope=MEMCG
+
+run() {
+  group shop 32
+  hog join=$G/shop name=safe adj=-1000 anon=40 ready=/run/safe
+  usleep 400000
+  limit shop 64
+  ready safe
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The one scan that exists on a host, and its candidates. All callers of out_of_memory() hold oom_lock, so `scan` has
+// one owner: the task that is in it. It may change CPU meanwhile (the scan sleeps since 6.14), so per-CPU state would
+// be wrong.
+#ifndef OOMWITNESS_SCAN_H
+#define OOMWITNESS_SCAN_H
+
+#include "read.h"
+
+#define SIGKILL 9
+#define SEND_SIG_PRIV 1UL /* include/linux/sched/signal.h */
+#define VICTIMS_MAX 1024
+#define TASKS_PER_PART 256
+#define TASKS_PARTS 128 /* times 256: list nodes that the tracepoint rung looks at */
+#define NONE ((__u32)-1)
+#define NEAR_LIMIT_PAGES 1024		      /* a full memcg: charges come in batches */
+#define POINTS_INELIGIBLE ((long)(1UL << 63)) /* LONG_MIN */
+
+/* True on the rung that has no decision hooks: mark_victim then tells all. */
+const volatile bool tracepoint_alone = false;
+
+/* Read by user space, never reset: how much did not fit. */
+__u64 lost_records[OW_KINDS];
+__u64 lost_kernel_count;
+__u64 untracked_victims;
+__u64 decisions;
+__u64 victims_live;
+
+struct {
+	__u64 owner;
+	__u64 oc;
+	__u64 began_ns;
+	__u64 decision; /* 0: none is open */
+	__u64 domain_pages;
+	__u64 domain_css;  /* tracepoint rung: candidates are below it; 0: all */
+	__u64 last_mm;	   /* of the last counted kill */
+	__u64 last_cgroup; /* whose record was sent last */
+	__u32 considered;
+	__u32 stored;
+	__u32 pending; /* candidate whose points are being made */
+	__u32 padding;
+	__u64 pending_mm;
+	__u32 counted;
+	__s32 killing; /* tgid in __oom_kill_process() */
+	__s32 last_tgid;
+	__u64 group_css; /* tracepoint rung: the open decision kills this group */
+	__u64 group_kills;
+} scan;
+
+/* Tracepoint rung: SIGKILL was just sent; mark_victim, still under the victim's task_lock, tells whether for memory. */
+struct pending_kill {
+	__u64 owner;
+	__u64 task;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024); /* user space sets it */
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OW_CHUNKS);
+	__type(key, __u32);
+	__type(value, struct ow_candidates);
+} chunks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ow_cgroup);
+} cgroup_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ow_argv);
+} argv_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pending_kill);
+} pending_kills SEC(".maps");
+
+/* Victims that have not ended yet: tgid to decision, and mm to decision. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VICTIMS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} victims SEC(".maps");
+
+struct victim_mm {
+	__u64 decision;
+	__s32 pid;
+	__s32 tid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VICTIMS_MAX);
+	__type(key, __u64);
+	__type(value, struct victim_mm);
+} victim_mms SEC(".maps");
+
+/* Tracepoint rung: MEMCG_OOM events of a memcg when it was last looked at; those born later begin at 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+} oom_events_seen SEC(".maps");
+
+static __always_inline bool owned(void)
+{
+	return scan.owner && scan.owner == bpf_get_current_task();
+}
+
+static __always_inline void lose(__u32 kind)
+{
+	if (kind < OW_KINDS)
+		__sync_fetch_and_add(&lost_records[kind], 1);
+}
+
+static __always_inline void fill_header(struct ow_header *header, __u16 kind, __u32 bytes, __u16 flags)
+{
+	header->kind = kind;
+	header->flags = flags;
+	header->bytes = bytes;
+	header->monotonic_ns = bpf_ktime_get_ns();
+	header->decision = scan.decision;
+}
+
+/*
+ * Whether a record of detail may be sent: a quarter of the ring is kept for kills, so that ten thousand candidates
+ * never take the room of the one line that matters.
+ */
+static __always_inline bool has_room(__u64 bytes)
+{
+	__u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
+
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) + bytes + size / 4 <= size;
+}
+
+static __always_inline void scan_begin(__u64 oc)
+{
+	scan.owner = bpf_get_current_task();
+	scan.oc = oc;
+	scan.began_ns = bpf_ktime_get_ns();
+	scan.decision = 0;
+	scan.domain_pages = 0;
+	scan.domain_css = 0;
+	scan.last_mm = 0;
+	scan.last_cgroup = 0;
+	scan.considered = 0;
+	scan.stored = 0;
+	scan.pending = NONE;
+	scan.counted = 0;
+	scan.killing = 0;
+	scan.last_tgid = 0;
+	scan.group_css = 0;
+}
+
+static __always_inline struct ow_candidate *candidate_at(__u32 index)
+{
+	__u32 chunk_index = index / OW_CANDIDATES_PER_CHUNK;
+	struct ow_candidates *chunk = bpf_map_lookup_elem(&chunks, &chunk_index);
+
+	return chunk ? &chunk->list[index % OW_CANDIDATES_PER_CHUNK] : NULL;
+}
+
+/* Keeps one process as a candidate. Kernel threads are not kept: the kernel never takes one. */
+__noinline int keep_candidate(__u64 leader_address)
+{
+	const struct task_struct *leader = (const void *)leader_address, *task;
+	struct ow_candidate *candidate;
+	const struct mm_struct *mm;
+	__u32 index = scan.stored;
+
+	scan.pending = NONE;
+	if (BPF_CORE_READ(leader, flags) & PF_KTHREAD)
+		return 0;
+	scan.considered++;
+	candidate = index < OW_CANDIDATES_MAX ? candidate_at(index) : NULL;
+	if (!candidate)
+		return 0;
+	task = (const void *)thread_with_mm(leader_address);
+	mm = task ? BPF_CORE_READ(task, mm) : NULL;
+	if (!task)
+		task = leader;
+	candidate->pid = BPF_CORE_READ(leader, tgid);
+	candidate->tid = BPF_CORE_READ(task, pid);
+	candidate->uid = BPF_CORE_READ(task, real_cred, uid.val);
+	candidate->oom_score_adj = BPF_CORE_READ(task, signal, oom_score_adj);
+	candidate->cgroup = css_id(task_memcg(task));
+	candidate->flags = candidate_flags(task, mm) | (candidate->pid == 1 ? OW_CANDIDATE_INIT : 0);
+	candidate->points = 0;
+	bpf_probe_read_kernel(candidate->comm, sizeof(candidate->comm), task->comm);
+	if (mm)
+		read_memory(mm, &candidate->memory);
+	else
+		__builtin_memset(&candidate->memory, 0, sizeof(candidate->memory));
+	scan.pending_mm = (__u64)mm;
+	scan.pending = index;
+	scan.stored = index + 1;
+	return 0;
+}
+
+static __always_inline __s64 parts_sum(const struct ow_memory *memory)
+{
+	return memory->anon_pages + memory->file_pages + memory->shmem_pages + memory->swap_pages +
+	       memory->pgtable_pages;
+}
+
+/* Takes what oom_badness() returned; where the plain counters do not add up to it, tries the exact ones. */
+static __always_inline int keep_points(long points)
+{
+	struct ow_candidate *candidate;
+	struct ow_memory exact;
+	__s64 unexplained;
+
+	if (!owned() || scan.pending >= OW_CANDIDATES_MAX)
+		return 0;
+	candidate = candidate_at(scan.pending);
+	if (!candidate)
+		return 0;
+	scan.pending = NONE;
+	candidate->points = points;
+	candidate->flags |= OW_CANDIDATE_POINTS;
+	unexplained = points - candidate->oom_score_adj * (__s64)(scan.domain_pages / 1000);
+	if (points == POINTS_INELIGIBLE || !scan.pending_mm || parts_sum(&candidate->memory) == unexplained)
+		return 0;
+	exact.pgtable_pages = candidate->memory.pgtable_pages;
+	if (read_memory_exact((const void *)scan.pending_mm, &exact) && parts_sum(&exact) == unexplained) {
+		candidate->memory = exact;
+		candidate->flags |= OW_CANDIDATE_RSS_EXACT;
+	}
+	return 0;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VICTIMS_MAX);
+	__type(key, __u64);
+	__type(value, __u64);
+} leaving SEC(".maps");
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The tracepoint rung: from mark_victim alone, whose limit was hit, who could have been chosen, and the kill, all at
+// once.
+#ifndef OOMWITNESS_WALK_H
+#define OOMWITNESS_WALK_H
+
+#include "records.h"
+
+/* Whether mark_victim hands over the task, and not only its pid. */
+static __always_inline bool mark_victim_has_task(void)
+{
+	return bpf_core_field_exists(struct trace_event_raw_mark_victim, total_vm);
+}
+
+static __always_inline bool is_below(const struct cgroup_subsys_state *css, __u64 ancestor)
+{
+	__u32 level;
+
+	for (level = 0; level < OW_CGROUP_LEVELS && css; level++) {
+		if ((__u64)css == ancestor)
+			return true;
+		css = BPF_CORE_READ(css, parent);
+	}
+	return false;
+}
+
+/* Keeps one node of the task list, if it is in the domain, and gives the next. */
+__noinline __u64 visit(__u64 task_address)
+{
+	const struct task_struct *task = (const void *)task_address;
+	__u64 next = (__u64)BPF_CORE_READ(task, tasks.next);
+
+	if (!scan.domain_css || is_below(task_memcg(task), scan.domain_css))
+		keep_candidate(task_address);
+	return next ? next - bpf_core_field_offset(struct task_struct, tasks) : 0;
+}
+
+static __always_inline __u64 memcg_events(const struct cgroup_subsys_state *css, bool local, __u64 event)
+{
+	const struct mem_cgroup *memcg = memcg_of(css);
+	const atomic_long_t *counters = local ? memcg->memory_events_local : memcg->memory_events;
+	__u64 count = 0;
+
+	bpf_probe_read_kernel(&count, sizeof(count), &counters[event]);
+	return count;
+}
+
+/*
+ * The nearest group at or above the victim whose limit was hit: it had a MEMCG_OOM event since it was last looked at,
+ * it is full, and the current task is in it (or has just lowered its limit). 0: nobody's, so the system's.
+ */
+__noinline __u64 binding_memcg(__u64 css_address)
+{
+	const struct cgroup_subsys_state *css = (const void *)css_address;
+	const struct cgroup_subsys_state *mine = task_memcg((const void *)bpf_get_current_task());
+	__u64 event = bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM);
+	__u32 level;
+
+	for (level = 0; level < OW_CGROUP_LEVELS && css; level++) {
+		__u64 id = css_id(css), now = memcg_events(css, true, event);
+		const __u64 *seen = bpf_map_lookup_elem(&oom_events_seen, &id);
+		__u64 usage = BPF_CORE_READ(memcg_of(css), memory.usage.counter);
+		__u64 limit = BPF_CORE_READ(memcg_of(css), memory.max);
+
+		if (now > (seen ? *seen : 0) && usage + NEAR_LIMIT_PAGES >= limit &&
+		    (usage > limit || is_below(mine, (__u64)css))) {
+			bpf_map_update_elem(&oom_events_seen, &id, &now, BPF_ANY);
+			return (__u64)css;
+		}
+		css = BPF_CORE_READ(css, parent);
+	}
+	return 0;
+}
+
+/* The highest group at or above the victim, and below the limit's, that is killed as one; 0: none. */
+__noinline __u64 group_memcg(__u64 css_address, __u64 limit)
+{
+	const struct cgroup_subsys_state *css = (const void *)css_address;
+	__u64 group = 0;
+	__u32 level;
+
+	for (level = 0; level < OW_CGROUP_LEVELS && css; level++) {
+		const struct cgroup_subsys_state *parent = BPF_CORE_READ(css, parent);
+
+		if (parent && BPF_CORE_READ(memcg_of(css), oom_group))
+			group = (__u64)css;
+		if ((__u64)css == limit)
+			break;
+		css = parent;
+	}
+	return group;
+}
+
+/* How often the group was killed as one; the kernel counts that since 5.17. */
+static __always_inline __u64 group_kills(__u64 css)
+{
+	if (!bpf_core_enum_value_exists(enum memcg_memory_event, MEMCG_OOM_GROUP_KILL))
+		return 0;
+	return memcg_events((const void *)css, false,
+			    bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM_GROUP_KILL));
+}
+
+/* Whether the kernel has, since the decision was opened, gone on to kill its group; where it does not count: yes. */
+static __always_inline bool group_follows(void)
+{
+	return !bpf_core_enum_value_exists(enum memcg_memory_event, MEMCG_OOM_GROUP_KILL) ||
+	       group_kills(scan.group_css) == scan.group_kills + 1;
+}
+
+/* A part of the walk, since the verifier follows no more than 8192 open branches: the next task, 0 at the end. */
+__noinline __u64 visit_some(__u64 task, __u64 leader)
+{
+	__u32 i;
+
+	for (i = 0; i < TASKS_PER_PART; i++) {
+		task = visit(task);
+		if (!task || task == leader)
+			return 0;
+	}
+	return task;
+}
+
+static __always_inline void walk_tasks(__u64 leader)
+{
+	__u64 task = leader;
+	__u32 i;
+
+	for (i = 0; i < TASKS_PARTS; i++) {
+		task = visit_some(task, leader);
+		if (!task)
+			break;
+	}
+}
+
+/* A kill that the tracepoint rung sees: decision, candidates and kill at once. */
+static __always_inline void tracepoint_kill(const struct task_struct *task)
+{
+	const struct cgroup_subsys_state *css = task_memcg(task);
+	__u16 flags = OW_INFERRED | OW_WALKED;
+	__u64 limit;
+
+	if (owned() && scan.decision && scan.group_css && is_below(css, scan.group_css) && group_follows()) {
+		send_kill((__u64)task, OW_GROUP | OW_EXPECT_MORE);
+		return;
+	}
+	scan_begin(0);
+	limit = binding_memcg((__u64)css);
+	scan.domain_css = limit;
+	scan.group_css = group_memcg((__u64)css, limit);
+	if (scan.group_css) {
+		scan.group_kills = group_kills(scan.group_css);
+		flags |= OW_GROUP | OW_EXPECT_MORE;
+	}
+	if (BPF_CORE_READ(task, mm, mm_users.counter) > BPF_CORE_READ(task, signal, nr_threads))
+		flags |= OW_EXPECT_MORE;
+	walk_tasks((__u64)BPF_CORE_READ(task, group_leader));
+	send_decision(NULL, task, (const void *)limit, NULL, flags);
+	send_kill((__u64)task, flags & (OW_EXPECT_MORE | OW_GROUP));
+}
+
+#endif
