@@ -6,7 +6,7 @@ import json
 
 from kills import Cgroup, KernelTimes, Victim
 from tables import Section, median, quantile, ratio
-from tracers import makers, pump
+from tracers import pump, runnable
 
 LIMIT_BYTES = 8 << 20
 
@@ -78,7 +78,9 @@ def measure(options):
         "t0 is the same for all: the kernel's own oom:mark_victim in an ftrace instance (CLOCK_MONOTONIC, told to the",
         "microsecond), whose probe is set before any tracer's. The end is the return of the poll(2) with which the driver",
         "waits for the pipe at the tracer's standard output.")
-    chosen = makers(options.binary)
+    chosen, refused = runnable(options.binary)
+    for name, why in refused.items():
+        section.say(f"{name} cannot run here: {why}")
     alone = {}
     for name, make in chosen.items():
         options.progress(f"latency: {name} alone")

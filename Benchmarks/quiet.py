@@ -8,7 +8,7 @@ import time
 import bpfcost
 from kills import Cgroup, kill_one, oom_kill_count, read
 from tables import Section, ratio, verdict
-from tracers import makers, pump
+from tracers import pump, runnable
 
 AIM_MEGABYTES = 12
 AIM_WAKEUPS = 2
@@ -41,7 +41,7 @@ def measure(options):
         f"{options.quiet_seconds} s without a kill of ours. Memory in megabytes of 10^6 bytes (VmRSS; Pss, private: smaps_rollup); wake-ups are the",
         "growth of voluntary_ctxt_switches of all threads.")
     with contextlib.ExitStack() as stack:
-        tracers = [stack.enter_context(make()) for make in makers(options.binary).values()]
+        tracers = [stack.enter_context(make()) for make in runnable(options.binary)[0].values()]
         pump(tracers, 3)
         idle = {tracer.name: memory(tracer.pid) for tracer in tracers}
         with Cgroup("quiet", 8 << 20) as cgroup:

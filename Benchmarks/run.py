@@ -50,7 +50,8 @@ def stripped(binary, folder):
     """What `make install` installs: a copy, so that a build that runs meanwhile changes nothing."""
     copy = pathlib.Path(folder) / "oomwitness"
     shutil.copy2(binary, copy)
-    subprocess.run(["strip", copy], check=True)
+    if shutil.which("strip"):  # a guest has none, and gets what is stripped already
+        subprocess.run(["strip", copy], check=True)
     return str(copy)
 
 

@@ -6,7 +6,7 @@ import json
 
 from kills import Cgroup, Victim, oom_kill_count
 from tables import Section
-from tracers import makers, oomwitness, pump
+from tracers import oomwitness, pump, runnable
 
 RINGS = ("4096", None)
 
@@ -89,7 +89,7 @@ def measure(options):
         rows.append(undisturbed(lambda: one(options, ring)))
     section.table(["oomwitness", "victims named", "sum(kernel_count)", "told losses", "both", "vmstat growth", "missing"], rows)
     options.progress("storm: the others")
-    others = {name: make for name, make in makers(options.binary).items() if name != "oomwitness"}
+    others = {name: make for name, make in runnable(options.binary)[0].items() if name != "oomwitness"}
     table = []
     for name, make in others.items():
         with make() as tracer:

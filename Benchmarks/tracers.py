@@ -2,6 +2,7 @@
 """The programs that are compared: how each is started, when it is ready, and what its line for a kill looks like."""
 
 import os
+import pty
 import re
 import select
 import shutil
@@ -12,9 +13,20 @@ import time
 BPFTRACE = 'tracepoint:oom:mark_victim { printf("victim %d\\n", args->pid) }'
 MARK = re.compile(rb"^victim (\d+)")
 KMSG = re.compile(rb"Killed process (\d+) ")
+OOMKILL = re.compile(rb"OOM kill of PID (\d+) ")
+READY_SECONDS = 180  # bpftrace compiles at its start, which takes an emulated processor a minute
+
+
+class CannotRun(RuntimeError):
+    """A tracer that this host does not let run, and its own words why."""
+
 
 
 OURS = re.compile(rb'"type":"oom_kill".*?"victim":\{"pid":(\d+)')
+
+
+def first_line(text):
+    return next((line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()), "no word why")
 
 
 def told_by(pattern):
@@ -25,30 +37,38 @@ def told_by(pattern):
 
 
 class Tracer:
-    """A running tracer whose standard output is a pipe that we read; `lines` are (CLOCK_MONOTONIC ns, bytes)."""
+    """A running tracer whose standard output we read; `lines` are (CLOCK_MONOTONIC ns, bytes).
 
-    def __init__(self, name, command, told, is_ready):
+    The output is a pipe, or a terminal for one that would keep its lines back on a pipe.
+    """
+
+    def __init__(self, name, command, told, is_ready, terminal=False):
         self.name, self.told = name, told
         self.lines, self.rest = [], b""
         self.arrivals = {}  # victim's pid -> when the first line that tells it arrived
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.descriptor, theirs = pty.openpty() if terminal else os.pipe()
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE)
+        os.close(theirs)
         self.pid = self.process.pid
-        self.descriptor = self.process.stdout.fileno()
         os.set_blocking(self.descriptor, False)
-        self._until_ready(is_ready)
+        try:
+            self._until_ready(is_ready)
+        except CannotRun:
+            self.stop()
+            raise
 
     def _until_ready(self, is_ready):
-        end = time.monotonic() + 30
+        end = time.monotonic() + READY_SECONDS
         quiet = 0
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended: {self.process.stderr.read().decode(errors='replace').strip()}")
+                raise CannotRun(f"ended with status {self.process.returncode}: {first_line(self.process.stderr.read())}")
             before = len(self.lines)
             pump([self], 0.25)
             quiet = quiet + 1 if len(self.lines) == before else 0
             if is_ready(self.lines, quiet):
                 return
-        raise RuntimeError(f"{self.name} was not ready within 30 s")
+        raise CannotRun(f"not ready within {READY_SECONDS} s")
 
     def take(self, now):
         """Reads what is there and stamps it with `now`."""
@@ -56,6 +76,8 @@ class Tracer:
             data = os.read(self.descriptor, 1 << 20)
         except BlockingIOError:
             return True
+        except OSError:  # EIO: the last writer of a terminal has gone
+            return False
         *whole, self.rest = (self.rest + data).split(b"\n")
         for line in whole:
             self.lines.append((now, line))
@@ -80,8 +102,8 @@ class Tracer:
                 self.process.kill()
                 self.process.wait()
         self.errors = self.process.stderr.read().decode(errors="replace")
-        self.process.stdout.close()
         self.process.stderr.close()
+        os.close(self.descriptor)
 
     def __enter__(self):
         return self
@@ -129,11 +151,36 @@ def bpftrace():
         lambda lines, quiet: any(b"Attaching" in line for _, line in lines) and quiet >= 8)
 
 
+def bpftrace_oomkill():
+    return Tracer(
+        "bpftrace oomkill.bt", ["bpftrace", "-B", "line", shutil.which("oomkill.bt")], told_by(OOMKILL),
+        lambda lines, quiet: any(b"Tracing" in line for _, line in lines) and quiet >= 8)
+
+
+def oomkill():
+    return Tracer(
+        "libbpf-tools oomkill", ["oomkill"], told_by(OOMKILL),
+        lambda lines, quiet: any(b"Tracing" in line for _, line in lines) and quiet >= 2, terminal=True)
+
+
 def makers(binary):
     """Name -> how to start it; ours first, and of the others those that are installed."""
-    all_of_them = {"oomwitness": lambda: oomwitness(binary)}
-    if shutil.which("dmesg"):
-        all_of_them["dmesg --follow"] = dmesg
-    if shutil.which("bpftrace"):
-        all_of_them["bpftrace"] = bpftrace
-    return all_of_them
+    found = {"oomwitness": lambda: oomwitness(binary)}
+    for name, program, make in (
+            ("dmesg --follow", "dmesg", dmesg), ("bpftrace", "bpftrace", bpftrace),
+            ("bpftrace oomkill.bt", "oomkill.bt", bpftrace_oomkill), ("libbpf-tools oomkill", "oomkill", oomkill)):
+        if shutil.which(program):
+            found[name] = make
+    return found
+
+
+def runnable(binary):
+    """Those of `makers` that this host lets run, and for each other its name and its words why."""
+    able, refused = {}, {}
+    for name, make in makers(binary).items():
+        try:
+            with make():
+                able[name] = make
+        except CannotRun as error:
+            refused[name] = str(error)
+    return able, refused

@@ -87,7 +87,7 @@ package enum TerminalText {
     for scalar in text.unicodeScalars {
       switch scalar.value {
       case 0x00..<0x20, 0x7f..<0xa0: result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-      case 0x200b..<0x2010, 0x2028..<0x202f, 0x2060..<0x2070, 0xfeff:
+      case 0x61c, 0x200b..<0x2010, 0x2028..<0x202f, 0x2060..<0x2070, 0xfeff:
         result += "\\u{" + String(scalar.value, radix: 16) + "}"
       default: result.unicodeScalars.append(scalar)
       }

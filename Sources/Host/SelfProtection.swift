@@ -26,8 +26,27 @@ package enum SelfProtection {
     return refusals
   }
 
-  /// Gives the heap back what the start needed and the run does not. Source: malloc_trim(3).
-  package static func trimHeap() { malloc_trim(0) }
+  /// Gives back what the start needed and the run does not: free heap, and code that is mapped and not used again.
+  ///
+  /// Only pages of code are let go, which a fault brings back from the page cache; so it comes before `apply()`, and a
+  /// rehearsal after it brings back what a kill needs. Source: malloc_trim(3), madvise(2); /proc/PID/maps.
+  package static func forgetStart(selfPath: String = "/proc/self") {
+    malloc_trim(0)
+    guard let maps = fopen(selfPath + "/maps", "re") else { return }
+    defer { fclose(maps) }
+    var line: UnsafeMutablePointer<CChar>?
+    var capacity = 0
+    defer { free(line) }
+    while getline(&line, &capacity, maps) > 0, let line {
+      // "55e0c0000000-55e0c0100000 r-xp 00000000 fe:00 123456   /usr/bin/oomwitness"
+      var rest: UnsafeMutablePointer<CChar>?
+      let begin = UInt(strtoul(line, &rest, 16))
+      guard let dash = rest, dash.pointee == 0x2d else { continue }
+      let end = UInt(strtoul(dash + 1, &rest, 16))
+      guard let rest, strncmp(rest, " r-xp ", 6) == 0, strchr(rest, 0x2f) != nil, end > begin else { continue }
+      madvise(UnsafeMutableRawPointer(bitPattern: begin), Int(end - begin), MADV_DONTNEED)
+    }
+  }
 
   private static func write(_ text: String, to path: String) -> Int32? {
     let descriptor = open(path, O_WRONLY | O_CLOEXEC)

@@ -50,7 +50,7 @@ package final class DescriptorSink: Sink {
     while isWaiting, !isClosed {
       var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
       guard poll(&waiting, 1, 0) == 1 else { break }
-      if waiting.revents & Int16(POLLERR | POLLNVAL) != 0 {
+      if waiting.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 {
         isClosed = true
         break
       }

@@ -51,8 +51,10 @@ final class TracedHost {
   /// Only version 2 kills whole groups.
   var hasGroupKills: Bool { cgroups.hierarchy?.version != 1 }
 
-  /// Says what could not be had: the host may be short of memory when it matters.
+  /// Lets go of what only the start needed, locks the rest, and says what could not be had: the host may be short of
+  /// memory when it matters.
   func protectItself() {
+    SelfProtection.forgetStart()
     for refusal in SelfProtection.apply() {
       switch refusal {
       case .oomScoreAdj(let number):

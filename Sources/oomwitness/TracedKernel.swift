@@ -48,7 +48,6 @@ final class TracedKernel {
       configuration.seesMemoryFreed = probes.contains { $0.name.hasSuffix(":exit_mmap") && $0.refusal == nil }
       let recording = try record.map { try TracedKernel.recording($0, configuration) }
       input = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
-      SelfProtection.trimHeap()  // what libbpf needed to read the kernel's types, some 8 MB
       return
     }
     guard probe.probe == .auto || probe.probe == .kmsg else {

@@ -4,8 +4,9 @@
     python3 compare.py FOLDER...     prints each mismatch, then what was let pass and how often; exit 1 on a mismatch
 
 A folder holds kmsg.raw (raw /dev/kmsg records), trace.ndjson, vmstat.before, vmstat.after (/proc/vmstat) and facts
-(lines `KEY=VALUE` or of /proc/meminfo; read: cpus, tracer_exit, SwapTotal). A field that is in the stream is compared with what the
-log says of it, whoever saw it; one that is absent has to be named in `unavailable`. All numbers are in pages here.
+(lines `KEY=VALUE` or of /proc/meminfo; read: cpus, tracer_exit, SwapTotal). A field that is in the stream is compared
+with what the log says of it, whoever saw it; one that is absent has to be named in `unavailable`. All numbers are in
+pages here.
 
 One thing is let pass, counted and told: a process that is not the one in the allocator goes on running while the kernel
 scores it, prints it and kills it, and counters that are kept per CPU reach the sum in batches. Such a counter may

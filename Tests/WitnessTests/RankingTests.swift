@@ -17,7 +17,7 @@ import Testing
     _ records: [KernelRecord], points: Pages? = 600, limit: UInt64? = 7, scope: Scope = .memcg, chosen: Int32 = 20,
     stored: Int? = nil, _ change: (inout Assembler.Configuration) -> Void = { _ in }
   ) -> OOMKill? {
-    var assembler = Assembler.test(change)
+    var assembler = Assembler.test(.kprobe, change)
     let decision = Make.decision(
       trigger: Make.trigger(control: Make.control(scope)), points: points, limit: limit,
       considered: stored ?? records.count, chosen: chosen)

@@ -45,6 +45,8 @@ struct Trace: ParsableCommand {
       format: output.format, host: host.identity.hostName, bootID: host.identity.bootID,
       pageSizeBytes: host.identity.pageSizeBytes)
 
+    WitnessLoop.rehearse(host: host.facts, swallow: writer.rehearse)
+
     var surroundings = WitnessLoop.Surroundings(tell: writer.write)
     surroundings.stopDescriptor = stop.descriptor
     surroundings.pressureDescriptor = host.pressureDescriptor

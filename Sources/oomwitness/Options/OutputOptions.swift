@@ -38,10 +38,18 @@ final class EventWriter {
     self.format = format
   }
 
-  func write(_ event: Event, at time: EventTime) {
+  func write(_ event: Event, at time: EventTime) { _ = sink.write(line(event, at: time, encoder: &encoder)) }
+
+  /// Makes the line and throws it away, with a number that the stream does not see.
+  func rehearse(_ event: Event, at time: EventTime) {
+    var copy = encoder
+    _ = line(event, at: time, encoder: &copy)
+  }
+
+  private func line(_ event: Event, at time: EventTime, encoder: inout NDJSONEncoder) -> [UInt8] {
     switch format {
-    case .ndjson: _ = sink.write(encoder.line(event, at: time))
-    case .pretty: _ = sink.write(Array(text.text(event, at: time).utf8))
+    case .ndjson: encoder.line(event, at: time)
+    case .pretty: Array(text.text(event, at: time).utf8)
     }
   }
 }

@@ -2,7 +2,7 @@
 # What: memory.oom.group takes all of a group but for the protected one. The kernel logs, and counts, the chosen victim twice.
 # boot: memcg
 # cgroups: 2
-# expect: kills=4 scope=MEMCG victims=till,till,shelf,lamp limit=/shop group=/shop
+# expect: kills=4 scope=MEMCG victims=till,shelf,lamp,till limit=/shop group=/shop
 
 run() {
   group shop 64

@@ -7,7 +7,7 @@
 run() {
   group shop
   hog name=shelf anon=20 ready=/run/shelf
-  hog name=lamp uid=1000 adj=-300 anon=60 ready=/run/lamp
+  hog name=lamp adj=-300 uid=1000 anon=60 ready=/run/lamp
   ready shelf lamp
   hog join=$G/shop name=till anon=2000
   kills 1

@@ -2,7 +2,7 @@
 # What: nobody in the group may be killed. The kernel says so, again and again, until the limit is raised.
 # boot: memcg
 # cgroups: 1 2
-# expect: kills=0 no_killable=1+ scope=MEMCG
+# expect: kills=0 no_killable=1+
 
 run() {
   group shop 32

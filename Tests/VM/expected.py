@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the head of a scenario promises, and whether the kernel's log keeps it: that the thing to be witnessed did happen.
+
+    # What: sentences for the reader
+    # boot: memcg | system      the kind of machine
+    # cgroups: 1 2              the cgroup versions that it makes sense for
+    # expect: KEY=VALUE ...     of the list below; nothing else is promised
+
+    kills=N          lines `Killed process`          no_killable=N+     lines that say nobody may be killed; `N+` is "at least N"
+    scope=NAME       CONSTRAINT_NAME of each report  limit=PATH         oom_memcg of each report
+    victims=A,B      the names of the killed, in the kernel's order, escaped as in its log
+    group=PATH       the group that died as one      message=TEXT       is in the message of each kill
+    swapped=yes      the victim's row has pages in swap
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel_log import KernelLog, parse, unescape
+
+SCENARIOS = Path(__file__).parent / "guest/scenarios"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """The head of one file. `expect` maps the keys above to their text."""
+
+    name: str
+    boot: str
+    cgroups: tuple[int, ...]
+    expect: dict[str, str]
+
+
+def read_scenarios(wanted: list[str] | None) -> list[Scenario]:
+    """All scenarios, or those named, in the order of their names."""
+    found = [read_scenario(path) for path in sorted(SCENARIOS.glob("*.sh"))]
+    unknown = set(wanted or []) - {scenario.name for scenario in found}
+    if unknown:
+        raise SystemExit(f"run.py: no scenario {', '.join(sorted(unknown))} in {SCENARIOS}")
+    return [scenario for scenario in found if not wanted or scenario.name in wanted]
+
+
+def read_scenario(path: Path) -> Scenario:
+    head = dict(re.findall(r"^# (boot|cgroups|expect): (.*)$", path.read_text(), re.MULTILINE))
+    expect = dict(item.split("=", 1) for item in head["expect"].split())
+    return Scenario(path.stem, head["boot"], tuple(map(int, head["cgroups"].split())), expect)
+
+
+def unexpected(scenario: Scenario, result: Path) -> list[str]:
+    """Each promise that the kernel's log in the folder `result` does not keep."""
+    log = parse((result / "kmsg.raw").read_bytes())
+    seen = observe(log, scenario.expect)
+    return [
+        f"{key}: expected {value}, the kernel's log has {seen[key]}"
+        for key, value in scenario.expect.items()
+        if not keeps(value, seen[key])
+    ]
+
+
+def observe(log: KernelLog, expect: dict[str, str]) -> dict[str, object]:
+    """For each key what the log has of it."""
+    kills = [kill for decision in log.decisions for kill in decision.kills]
+    constraints = [decision.report.constraint for decision in log.decisions if decision.report and decision.report.constraint]
+    rows = [decision.report.row(decision.kills[0].tid) for decision in log.decisions if decision.report]
+    return {
+        "kills": len(kills),
+        "no_killable": log.no_killable,
+        "scope": {constraint.scope for constraint in constraints},
+        "limit": {constraint.oom_memcg for constraint in constraints},
+        "victims": [kill.comm for kill in kills],
+        "group": {decision.group for decision in log.decisions},
+        "message": {expect.get("message") for kill in kills if expect.get("message", "") in kill.message},
+        "swapped": {"yes" for row in rows if row and row.columns["swapents"]},
+    }
+
+
+def keeps(value: str, seen: object) -> bool:
+    if isinstance(seen, int):
+        return seen >= int(value[:-1]) if value.endswith("+") else seen == int(value)
+    if isinstance(seen, list):
+        return seen == [unescape(name.encode()) for name in value.split(",")]
+    return seen in ({value}, {value.encode()})
