@@ -2,6 +2,7 @@
 """Real OOM kills, in scratch memory cgroups of this host."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,34 +141,60 @@ class Crowd:
 
 
 class KernelTimes:
-    """Times of oom:mark_victim by CLOCK_MONOTONIC from an own ftrace instance: a t0 that belongs to none of the tracers.
+    """When the kernel decided, by CLOCK_MONOTONIC from an own ftrace instance: a t0 that belongs to none of the tracers.
 
-    Set up before any tracer, so that its probe is the first that the kernel calls.
+    The entry of oom_kill_process() where the kernel has kprobes, else the mark of the victim. Set up before any tracer, so
+    that its probes are the first that the kernel calls.
     """
 
+    EVENT = "oomwitness_bench/decision"
+
     def __init__(self):
-        root = next(path for path in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing") if os.path.isdir(f"{path}/instances"))
-        self.path = f"{root}/instances/oomwitness-bench-{os.getpid()}"
+        self.root = next(path for path in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing") if os.path.isdir(f"{path}/instances"))
+        self.path = f"{self.root}/instances/oomwitness-bench-{os.getpid()}"
+        self.enabled = []
+
+    @property
+    def what(self):
+        return "the entry of oom_kill_process() (kprobe event)" if self.EVENT in self.enabled else "its own oom:mark_victim"
 
     def __enter__(self):
+        try:
+            with open(f"{self.root}/kprobe_events", "a", encoding="ascii") as file:
+                file.write(f"p:{self.EVENT} oom_kill_process\n")
+            self.enabled.append(self.EVENT)
+        except OSError:  # no CONFIG_KPROBES
+            pass
         os.mkdir(self.path)
+        self.enabled.append("oom/mark_victim")
         write(f"{self.path}/trace_clock", "mono")
         write(f"{self.path}/buffer_size_kb", 512)
-        write(f"{self.path}/events/oom/mark_victim/enable", 1)
+        for event in self.enabled:
+            write(f"{self.path}/events/{event}/enable", 1)
         return self
 
     def __exit__(self, *exception):
-        write(f"{self.path}/events/oom/mark_victim/enable", 0)
+        for event in self.enabled:
+            write(f"{self.path}/events/{event}/enable", 0)
         os.rmdir(self.path)
+        if self.EVENT in self.enabled:
+            with open(f"{self.root}/kprobe_events", "a", encoding="ascii") as file:
+                file.write(f"-:{self.EVENT}\n")
 
     def by_pid(self):
-        """Nanoseconds (told to the microsecond) of each victim's first mark."""
-        times = {}
+        """Nanoseconds (told to the microsecond) of the decision for each victim: by the thread that both are made in."""
+        times, decided = {}, {}
         for line in read(f"{self.path}/trace").splitlines():
-            if line.startswith("#") or "mark_victim:" not in line:
+            found = TRACE_LINE.match(line)
+            if not found:
                 continue
-            left, right = line.split(": mark_victim:")
-            seconds, micros = left.split()[-1].split(".")
-            pid = int(right.split("pid=")[1].split()[0])
-            times.setdefault(pid, int(seconds) * 10**9 + int(micros) * 1000)
+            thread, now = found["thread"], int(found["seconds"]) * 10**9 + int(found["micros"]) * 1000
+            if found["event"] == "decision":
+                decided[thread] = now
+            elif found["event"] == "mark_victim":
+                times.setdefault(int(found["rest"].split("pid=")[1].split()[0]), decided.get(thread, now))
         return times
+
+
+TRACE_LINE = re.compile(
+    r".*?-(?P<thread>\d+) +\[\d+\] \S+ +(?P<seconds>\d+)\.(?P<micros>\d{6}): (?P<event>\w+): (?P<rest>.*)")

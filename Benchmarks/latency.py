@@ -71,13 +71,18 @@ def rows(results, count):
 HEAD = ["tracer", "told", "median us", "p99 us", "max us", "median / ours"]
 
 
+def t0():
+    with KernelTimes() as kernel:
+        return kernel.what
+
+
 def measure(options):
     section = Section(
         "From the kernel's decision to the line",
         f"{options.kills} kills one after another, each of `tail /dev/zero` in a memory cgroup of {LIMIT_BYTES >> 20} MiB.",
-        "t0 is the same for all: the kernel's own oom:mark_victim in an ftrace instance (CLOCK_MONOTONIC, told to the",
-        "microsecond), whose probe is set before any tracer's. The end is the return of the poll(2) with which the driver",
-        "waits for the pipe at the tracer's standard output.")
+        f"t0 is the same for all and belongs to none of them: of the kernel, {t0()}, in an ftrace instance (CLOCK_MONOTONIC, told",
+        "to the microsecond) that is set before any tracer's. The end is the return of the poll(2) with which the driver",
+        "waits for the tracer's standard output.")
     chosen, refused = runnable(options.binary)
     for name, why in refused.items():
         section.say(f"{name} cannot run here: {why}")

@@ -25,8 +25,9 @@ class CannotRun(RuntimeError):
 OURS = re.compile(rb'"type":"oom_kill".*?"victim":\{"pid":(\d+)')
 
 
-def first_line(text):
-    return next((line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()), "no word why")
+def last_line(text):
+    lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "no word why"
 
 
 def told_by(pattern):
@@ -62,7 +63,7 @@ class Tracer:
         quiet = 0
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise CannotRun(f"ended with status {self.process.returncode}: {first_line(self.process.stderr.read())}")
+                raise CannotRun(f"ended with status {self.process.returncode}: {last_line(self.process.stderr.read())}")
             before = len(self.lines)
             pump([self], 0.25)
             quiet = quiet + 1 if len(self.lines) == before else 0

@@ -173,7 +173,8 @@ static __always_inline int scan_end(void)
 
 	if (!owned())
 		return 0;
-	if (scan.considered && !scan.counted && oc && !BPF_CORE_READ(oc, chosen))
+	/* totalpages is set once the scan begins: a dying or a patient caller leaves before it. */
+	if (oc && !scan.counted && BPF_CORE_READ(oc, totalpages) && !BPF_CORE_READ(oc, chosen))
 		send_no_kill(NULL, OW_NO_KILLABLE_PROCESS);
 	scan.owner = 0;
 	return 0;

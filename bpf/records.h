@@ -181,6 +181,8 @@ __noinline int send_kill(__u64 task_address, __u32 flags)
 	fill_header(&kill->header, OW_KILL, sizeof(*kill), flags);
 	if (mm) {
 		read_memory(mm, &kill->memory);
+		if (scores_exactly)
+			read_memory_exact(mm, &kill->memory);
 		kill->total_vm_pages = BPF_CORE_READ(mm, total_vm);
 	}
 	kill->start_boottime_ns = BPF_CORE_READ(task, group_leader, start_boottime);

@@ -25,6 +25,8 @@ __u64 lost_kernel_count;
 __u64 untracked_victims;
 __u64 decisions;
 __u64 victims_live;
+/* The kernel scores by exact sums (since 7.0): seen once where only they add up to its points. */
+__u64 scores_exactly;
 
 struct {
 	__u64 owner;
@@ -231,13 +233,21 @@ static __always_inline int keep_points(long points)
 	scan.pending = NONE;
 	candidate->points = points;
 	candidate->flags |= OW_CANDIDATE_POINTS;
-	unexplained = points - candidate->oom_score_adj * (__s64)(scan.domain_pages / 1000);
-	if (points == POINTS_INELIGIBLE || !scan.pending_mm || parts_sum(&candidate->memory) == unexplained)
+	if (!scan.pending_mm)
 		return 0;
 	exact.pgtable_pages = candidate->memory.pgtable_pages;
+	if (points == POINTS_INELIGIBLE) {
+		if (scores_exactly && read_memory_exact((const void *)scan.pending_mm, &exact))
+			candidate->memory = exact;
+		return 0;
+	}
+	unexplained = points - candidate->oom_score_adj * (__s64)(scan.domain_pages / 1000);
+	if (parts_sum(&candidate->memory) == unexplained)
+		return 0;
 	if (read_memory_exact((const void *)scan.pending_mm, &exact) && parts_sum(&exact) == unexplained) {
 		candidate->memory = exact;
 		candidate->flags |= OW_CANDIDATE_RSS_EXACT;
+		scores_exactly = 1;
 	}
 	return 0;
 }

@@ -31,9 +31,9 @@ package struct Explanation: Sendable {
     if kill.decision.path == .sysrq { return "because somebody asked for it by sysrq-f" }
     switch kill.scope {
     case .memcg:
-      let path = kill.limit?.cgroup?.path.map { " " + printable($0) } ?? ""
+      let cgroup = kill.limit?.cgroup?.path.map { "cgroup " + printable($0) } ?? "a cgroup"
       let limit = (kill.limit?.limit?.pages).map { " of \(size($0))" } ?? ""
-      return "because cgroup\(path) was at its limit\(limit)\(asked)"
+      return "because \(cgroup) was at its limit\(limit)\(asked)"
     case .cpuset: return "because the memory nodes of its cpuset were full\(asked)"
     case .mempolicy: return "because the memory nodes of the allocation's NUMA policy were full\(asked)"
     case .system: return "because the whole system was out of memory\(asked)"

@@ -16,6 +16,8 @@ package struct HostIdentity: Hashable, Sendable {
   package var clockTicksPerSecond: Int
   /// CPUs that could ever be there, which is what per-CPU maps are sized by; nil where sysfs is not mounted.
   package var possibleCPUs: Int?
+  /// How many NUMA nodes have memory; 1 where the kernel knows no nodes.
+  package var memoryNodes = 1
 
   /// Asks the kernel, and the two files under the roots.
   ///
@@ -37,6 +39,9 @@ package struct HostIdentity: Hashable, Sendable {
     }
     if let cpus = try files.contents(KernelName("devices/system/cpu/possible"), in: Directory(path: sysRoot)) {
       possibleCPUs = try HostIdentity.count(cpus)
+    }
+    if let nodes = try files.contents(KernelName("devices/system/node/has_memory"), in: Directory(path: sysRoot)) {
+      memoryNodes = try HostIdentity.count(nodes)
     }
   }
 

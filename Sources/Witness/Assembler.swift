@@ -26,6 +26,8 @@ package struct Assembler: Sendable {
     package var systemSwapPages: Pages = 0
     /// The return of oom_badness() is seen in scans: a candidate without points was passed over.
     package var seesBadness = false
+    /// More than one NUMA node has memory: what ran out may have been a part of them.
+    package var hasManyMemoryNodes = false
     /// The end of exit_mmap() is seen.
     package var seesMemoryFreed = false
 

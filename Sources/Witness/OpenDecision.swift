@@ -70,7 +70,9 @@ struct OpenDecision: Sendable {
   func domainPages(_ configuration: Assembler.Configuration) -> Pages? {
     if let pages = record.domainPages { return pages }
     guard record.inferred else { return nil }
-    guard record.limitCgroupID != nil else { return configuration.systemDomainPages }
+    guard record.limitCgroupID != nil else {
+      return configuration.hasManyMemoryNodes ? nil : configuration.systemDomainPages
+    }
     guard let (cgroup, index) = limitLevel, let limit = cgroup.levels[index].limit.pages else { return nil }
     let swap: Pages =
       switch (cgroup.version, cgroup.levels[index].swapLimit) {
@@ -82,10 +84,12 @@ struct OpenDecision: Sendable {
   }
 
   /// Scope and the trigger's own facts; the tracepoint rung concludes the scope from whose limit was hit.
-  var scope: Scope? {
+  func scope(_ configuration: Assembler.Configuration) -> Scope? {
     if let control = record.trigger.control { return control.scope }
     guard record.inferred else { return nil }
-    return record.limitCgroupID == nil ? .system : .memcg
+    if record.limitCgroupID != nil { return .memcg }
+    // With one node no cpuset and no policy can be what ran out; with more the tracepoint does not tell.
+    return configuration.hasManyMemoryNodes ? nil : .system
   }
 
   func trigger(victimPID: Int32?) -> Trigger {
@@ -134,27 +138,31 @@ struct OpenDecision: Sendable {
     var decision = Decision(id: record.decision)
     // A member that shares the chosen one's memory is killed for that first, and counted as a member after.
     let isGroup = victim.count > 0 && victim.record.pid != record.chosenPID
-    decision.path = path(isGroup: isGroup)
+    decision.path = path
     decision.message = record.message
     decision.kills = victims.count
     decision.index = index + 1
 
     var kill = OOMKill(decision: decision, source: source, victim: describe(victim, isGroup: isGroup))
-    kill.scope = scope
+    kill.scope = scope(configuration)
     if !isOrphan { kill.trigger = trigger(victimPID: victim.record.pid) }
     kill.limit = limit(configuration)
     kill.badness = badness(victim, ranking: ranking, domainPages: domainPages(configuration))
     kill.candidates = candidates
-    kill.unavailable = unavailable(ranking)
+    kill.unavailable = unavailable(ranking, configuration)
     return kill
   }
 
-  private func path(isGroup: Bool) -> Decision.Path? {
-    if isGroup { return .memcgGroup }
+  /// How the kernel came to it: one for all kills of the decision. A group's chosen one is counted twice.
+  private var path: Decision.Path? {
+    let counted = victims.filter { $0.count > 0 }
+    if counted.count > 1 || counted.contains(where: { $0.count > 1 }) { return .memcgGroup }
     guard let control = record.trigger.control else { return nil }
     if control.order == -1 { return .sysrq }
-    return record.message?.contains("oom_kill_allocating_task") == true ? .allocatingTask : .scan
+    return isAllocatingTask ? .allocatingTask : .scan
   }
+
+  private var isAllocatingTask: Bool { record.message?.contains("oom_kill_allocating_task") == true }
 
   private func describe(_ state: VictimState, isGroup: Bool) -> Victim {
     let record = state.record
@@ -181,7 +189,7 @@ struct OpenDecision: Sendable {
       Badness.adjPoints(oomScoreAdj: victim.record.oomScoreAdj, domainPages: $0)
     }
     // oom_kill_allocating_task does not score: chosen_points is 0 there, and no number of the kernel's.
-    let isScored = record.considered > 0 && path(isGroup: false) != .allocatingTask
+    let isScored = record.considered > 0 && !isAllocatingTask
     if victim.record.pid == record.chosenPID, isScored, let points = record.chosenPoints,
       !Ranking.isSentinel(points)
     {
@@ -197,12 +205,14 @@ struct OpenDecision: Sendable {
     return badness
   }
 
-  private func unavailable(_ ranking: Ranking) -> [String] {
+  private func unavailable(_ ranking: Ranking, _ configuration: Assembler.Configuration) -> [String] {
     var names: [String] = []
     if isOrphan { names += ["scope", "trigger", "limit"] }
     if isOrphan || ranking.count < record.stored { names.append("candidates") }
+    if record.inferred, scope(configuration) == nil { names += ["scope", "limit.total_pages", "badness.points"] }
+    if path == nil { names.append("decision.path") }
     if record.trigger.control == nil {
-      names += ["decision.path", "decision.message", "trigger.gfp_mask", "trigger.gfp_flags", "trigger.order"]
+      names += ["decision.message", "trigger.gfp_mask", "trigger.gfp_flags", "trigger.order"]
     }
     if record.limitCgroupID != nil, limitLevel == nil { names.append("limit.limit_pages") }
     return names

@@ -38,7 +38,9 @@ struct Ranking {
     let chosen = best.first { records[$0.index].pid == decision.record.chosenPID }
     best.removeLast(max(0, best.count - wanted))
     var list = best.enumerated().map { rank, scored in
-      candidate(records[scored.index], points: scored.points, rank: rank + 1, reference: reference)
+      candidate(
+        records[scored.index], points: isScoreKnown ? scored.points : nil, rank: isScoreKnown ? rank + 1 : nil,
+        reference: reference)
     }
     if list.count < wanted {
       for record in records where skipReason(record) != nil {
@@ -46,10 +48,11 @@ struct Ranking {
         if list.count == wanted { break }
       }
     }
-    let isByPoints = decision.record.chosenPoints != .max
+    // The kernel's choice has the most points, so a negative margin is our own arithmetic's: not a fact.
+    let isByPoints = isScoreKnown && decision.record.chosenPoints != .max
+    let margin = isByPoints ? chosen.flatMap { chosen in runnerUp.map { chosen.points - $0.points } } : nil
     return Candidates(
-      considered: decision.record.considered, list: list,
-      runnerUpMarginPages: isByPoints ? chosen.flatMap { chosen in runnerUp.map { chosen.points - $0.points } } : nil)
+      considered: decision.record.considered, list: list, runnerUpMarginPages: margin.flatMap { $0 < 0 ? nil : $0 })
   }
 
   private struct Scored {
@@ -57,23 +60,26 @@ struct Ranking {
     var points: Pages
     /// It had to be taken whatever it held. Kernel: include/linux/oom.h, oom_task_origin().
     var isOrigin = false
-    /// Our own walk begins at the victim, so that its place says nothing: of equals the kernel took it.
-    var winsTies = false
+    /// The tracepoint rung sees after the choice, and computes: that one is first, whatever a counter says since.
+    var isFirst = false
 
     /// Whether the kernel would rather take this one.
     func beats(_ other: Scored) -> Bool {
       if isOrigin != other.isOrigin { return isOrigin }
-      if points != other.points { return points > other.points }
-      return winsTies != other.winsTies ? winsTies : index > other.index
+      if isFirst != other.isFirst { return isFirst }
+      return points != other.points ? points > other.points : index > other.index
     }
   }
+
+  /// False where the domain's size is not known: then candidates are ordered by their pages, and have no points.
+  private var isScoreKnown: Bool { domainPages != nil || !decision.record.inferred }
 
   private func scored(_ index: Int) -> Scored? {
     guard let points = points(records[index]) else { return nil }
     let isChosen = records[index].pid == decision.record.chosenPID
     return Scored(
       index: index, points: points, isOrigin: isChosen && decision.record.chosenPoints == .max,
-      winsTies: isChosen && decision.record.inferred)
+      isFirst: isChosen && decision.record.inferred)
   }
 
   /// The first `wanted` eligible ones in order: an insertion into a short list, so that nothing grows with their number
@@ -95,11 +101,11 @@ struct Ranking {
     return best
   }
 
-  /// The kernel's points, else computed ones; nil where it is not eligible or the domain's size is unknown.
+  /// The kernel's points, else computed ones; nil where it is not eligible.
   private func points(_ record: CandidateRecord) -> Pages? {
     guard skipReason(record) == nil else { return nil }
     if let points = record.points, !Ranking.isSentinel(points) { return points }
-    return domainPages.map { Badness.points(record.parts, oomScoreAdj: record.oomScoreAdj, domainPages: $0) }
+    return Badness.points(record.parts, oomScoreAdj: record.oomScoreAdj, domainPages: domainPages ?? 0)
   }
 
   /// Why the kernel passed it over; nil where it scored it.
@@ -109,7 +115,7 @@ struct Ranking {
     // It was taken. The walk comes after mark_victim, so that it looks like a victim; an origin has no points.
     if record.pid == decision.record.chosenPID { return nil }
     if let skipped = record.skipped { return skipped }
-    let couldBeOutside = decision.scope.map { $0 != .memcg } ?? false
+    let couldBeOutside = decision.scope(configuration).map { $0 != .memcg } ?? false
     return configuration.seesBadness && couldBeOutside ? .outsideCpuset : nil
   }
 
@@ -125,7 +131,7 @@ struct Ranking {
     candidate.rank = rank
     candidate.parts = record.parts
     candidate.adjPoints = domainPages.map { Badness.adjPoints(oomScoreAdj: record.oomScoreAdj, domainPages: $0) }
-    candidate.skipped = rank == nil ? skipReason(record) : nil
+    candidate.skipped = skipReason(record)
     return candidate
   }
 }

@@ -42,6 +42,7 @@ final class TracedKernel {
       let pages = host.systemPages
       configuration.systemDomainPages = pages.ram + pages.swap
       configuration.systemSwapPages = pages.swap
+      configuration.hasManyMemoryNodes = identity.memoryNodes > 1
       configuration.seesBadness =
         probes.contains { $0.name.hasSuffix("oom_badness") && $0.refusal == nil }
         || probes.contains { $0.name.hasSuffix("oom_badness.part.0") && $0.refusal == nil }

@@ -44,7 +44,7 @@ import Testing
       sentence: "\(held) because cgroup /a/b was at its limit when asker (pid 50) asked for memory \(most)"),
     Row(
       change: { $0.limit = nil },
-      sentence: "\(held) because cgroup was at its limit when asker (pid 50) asked for memory \(most)"),
+      sentence: "\(held) because a cgroup was at its limit when asker (pid 50) asked for memory \(most)"),
     Row(
       change: { $0.scope = .system },
       sentence: "\(held) because the whole system was out of memory when asker (pid 50) asked for memory \(most)"),
@@ -158,8 +158,9 @@ import Testing
   }
 
   static let sizeRows: [(Int64, String)] = [
-    (Int64(0), "0 KiB"), (1023, "0 KiB"), (1024, "1 KiB"), (4096, "4 KiB"), (1_048_575, "1023 KiB"),
-    (1_048_576, "1.0 MiB"), (33_554_432, "32.0 MiB"), (33_345_536, "31.8 MiB"), (1_073_741_824, "1.0 GiB"),
+    (Int64(0), "0 KiB"), (1024, "1 KiB"), (4096, "4 KiB"), (1_044_480, "1020 KiB"),
+    (1_048_576, "1.0 MiB"), (33_554_432, "32.0 MiB"), (33_345_536, "31.8 MiB"), (1_073_737_728, "1024.0 MiB"),
+    (1_073_741_824, "1.0 GiB"),
     (1_610_612_736, "1.5 GiB"), (1_099_511_627_776, "1.0 TiB"), (.max, "8388608.0 TiB"),
   ]
 

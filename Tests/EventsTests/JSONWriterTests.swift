@@ -37,7 +37,8 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
         let name = KernelName(bytes: [first, second])
         let json = written { json in json.object { $0.field("comm", hexKey: "comm_hex", name) } }
         #expect(!json.unicodeScalars.contains { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) })
-        #expect(json.hasSuffix(name.isValidUTF8 ? "\"}" : #","comm_hex":""# + name.hex + "\"}"), "\(json)")
+        let end = name.isValidUTF8 ? #""}"# : #"","comm_hex":""# + name.hex + #""}"#
+        #expect(json.utf8.suffix(end.utf8.count).elementsEqual(end.utf8), "\(json)")
       }
     }
   }

@@ -112,6 +112,13 @@ struct SchemaTests {
       outcome.reaper = reaper
       events.append(.oomOutcome(outcome))
     }
+    var noKill = Samples.fullNoKill
+    noKill.trigger?.cgroup = Samples.brokenGroup
+    noKill.limit = Samples.unlimited
+    events.append(.oomNoKill(noKill))
+    var kill = Samples.fullKill
+    kill.trigger?.cgroup = Samples.brokenGroup
+    events.append(.oomKill(kill))
     for reason in OOMNoKill.Reason.allCases { events.append(.oomNoKill(OOMNoKill(reason: reason, source: .fentry))) }
     for reason in Loss.Reason.allCases {
       events.append(.loss(Loss(reason: reason, kernelCount: 1, records: 1, detail: "d")))
