@@ -158,10 +158,17 @@ class KernelTimes:
     def what(self):
         return "the entry of oom_kill_process() (kprobe event)" if self.EVENT in self.enabled else "its own oom:mark_victim"
 
+    def _kprobe_event(self, command):
+        """Without O_APPEND all others' events would go; open(…, "a") seeks to the end, which this file refuses."""
+        descriptor = os.open(f"{self.root}/kprobe_events", os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(descriptor, command.encode())
+        finally:
+            os.close(descriptor)
+
     def __enter__(self):
         try:
-            with open(f"{self.root}/kprobe_events", "a", encoding="ascii") as file:
-                file.write(f"p:{self.EVENT} oom_kill_process\n")
+            self._kprobe_event(f"p:{self.EVENT} oom_kill_process\n")
             self.enabled.append(self.EVENT)
         except OSError:  # no CONFIG_KPROBES
             pass
@@ -178,8 +185,7 @@ class KernelTimes:
             write(f"{self.path}/events/{event}/enable", 0)
         os.rmdir(self.path)
         if self.EVENT in self.enabled:
-            with open(f"{self.root}/kprobe_events", "a", encoding="ascii") as file:
-                file.write(f"-:{self.EVENT}\n")
+            self._kprobe_event(f"-:{self.EVENT}\n")
 
     def by_pid(self):
         """Nanoseconds (told to the microsecond) of the decision for each victim: by the thread that both are made in."""

@@ -43,7 +43,10 @@ def arguments():
     parser.add_argument("--quiet-seconds", type=int, default=60, help="how long wake-ups are counted (60)")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / ".build/release/oomwitness")
     parser.add_argument("--write", action="store_true", help=f"also write {PAGE.relative_to(ROOT)}")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.write and options.only:
+        parser.error("--write takes a whole run, not --only")
+    return options
 
 
 def stripped(binary, folder):
@@ -76,7 +79,7 @@ def machine():
     return f"{os.cpu_count()} x {model}, {memory / 2**20:.1f} GiB"
 
 
-def heading(seconds):
+def heading(began, load, seconds):
     commit = said("git", "rev-parse", "--short", "HEAD") or "unknown"
     if said("git", "status", "--porcelain"):
         commit += " with changes that are not committed"
@@ -88,11 +91,11 @@ Written by a run of `make bench`; no figure in it was typed. A figure that misse
 
 | | |
 |---|---|
-| date | {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC |
+| date | {began:%Y-%m-%d %H:%M} UTC |
 | commit | {commit} |
 | machine | {machine()} |
 | kernel | {platform.release()} |
-| load when it began | {os.getloadavg()[0]:.2f} (1 minute) |
+| load when it began | {load:.2f} (1 minute, {os.cpu_count()} processors) |
 | beside | {", ".join(filter(None, others))} |
 | command | `{command}` |
 | took | {seconds:.0f} s |
@@ -107,6 +110,7 @@ def main():
     if not options.binary.exists():
         sys.exit(f"bench: {options.binary} is missing; run make")
     promptly()
+    date, load = datetime.datetime.now(datetime.timezone.utc), os.getloadavg()[0]
     began, failed = time.monotonic(), 0
     sections = []
     with tempfile.TemporaryDirectory(prefix="oomwitness-bench-") as folder:
@@ -121,7 +125,7 @@ def main():
                 sections.append(f"## {name}\n\nNot measured: {type(error).__name__}: {error}\n")
                 options.progress(f"{name} failed: {error!r}")
             print(sections[-1], flush=True)
-    page = heading(time.monotonic() - began) + "\n" + "\n".join(sections)
+    page = heading(date, load, time.monotonic() - began) + "\n" + "\n".join(sections)
     if options.write:
         PAGE.write_text(page, encoding="utf-8")
         options.progress(f"written: {PAGE}")

@@ -64,10 +64,11 @@ package enum RFC3339 {
     return "\(date)T\(clock).\(padded(rest % 1_000_000_000, 9))Z"
   }
 
-  /// Days to a date of the proleptic Gregorian calendar: 400-year eras that begin in March.
+  /// Days to a date of the proleptic Gregorian calendar: 400-year eras that begin in March. 64 bits of nanoseconds reach
+  /// from 1677 to 2262, so that no era is negative.
   private static func civil(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
     let shifted = days + 719_468
-    let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+    let era = shifted / 146_097
     let dayOfEra = shifted - era * 146_097
     let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)

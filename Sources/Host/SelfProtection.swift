@@ -23,6 +23,8 @@ package enum SelfProtection {
     let mayGrow = Capability.missing([.ipcLock]).isEmpty
     let flags = MCL_CURRENT | MCL_ONFAULT | (mayGrow ? MCL_FUTURE : 0)
     if mlockall(flags) != 0 { refusals.append(.memoryLock(errno: errno)) }
+    // A host that thrashes has a long queue for its processors, and the kill must be told while it still matters.
+    setpriority(Int32(PRIO_PROCESS.rawValue), 0, -20)
     return refusals
   }
 

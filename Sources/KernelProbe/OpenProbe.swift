@@ -24,7 +24,11 @@ package struct OpenProbe: ~Copyable {
     options.kernel_log_buf = log.buffer.baseAddress
     options.kernel_log_size = log.buffer.count
     options.kernel_log_level = 0
-    guard let skeleton = oomwitness__open_opts(&options) else { throw .open(errno: errno) }
+    let skeleton = OpenProbe.kernelTypesPath.withCString { path in
+      options.btf_custom_path = path
+      return oomwitness__open_opts(&options)
+    }
+    guard let skeleton else { throw .open(errno: errno) }
     object = SkeletonOwner(skeleton)
     self.rung = rung
     self.symbols = symbols
@@ -33,6 +37,9 @@ package struct OpenProbe: ~Copyable {
     skeleton.pointee.rodata.pointee.tracepoint_alone = rung == .tracepoint
     bpf_map__set_max_entries(skeleton.pointee.maps.events, OpenProbe.ringEntries(ringBytes))
   }
+
+  /// Named, so that libbpf before 1.3 does not look for our types in modules too, which takes CAP_SYS_ADMIN.
+  static let kernelTypesPath = "/sys/kernel/btf/vmlinux"
 
   /// The next power of two of at least one page: what the kernel takes as size of a ring.
   package static func ringEntries(_ bytes: Int) -> UInt32 {

@@ -27,7 +27,13 @@ package struct TaskIterator: ~Copyable {
   /// - Throws: `ProbeError.open`, `.load` or `.iterator` where the kernel refuses.
   package init() throws(ProbeError) {
     libbpf_set_print(nil)
-    guard let skeleton = tasks__open() else { throw .open(errno: errno) }
+    var options = bpf_object_open_opts()
+    options.sz = MemoryLayout<bpf_object_open_opts>.size
+    let skeleton = OpenProbe.kernelTypesPath.withCString { path in
+      options.btf_custom_path = path
+      return tasks__open_opts(&options)
+    }
+    guard let skeleton else { throw .open(errno: errno) }
     skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
     let status = tasks__load(skeleton)
     guard status == 0 else {

@@ -76,6 +76,23 @@ import Testing
         + "(needs root, or CAP_BPF and CAP_PERFMON) (`oomwitness check` shows what works here)\n")
   }
 
+  @Test(
+    "CAP_BPF and CAP_PERFMON are enough, without root",
+    .enabled(if: geteuidIsRoot && Requirement.allowsRealKills, "needs root to give rights away"))
+  func leastRights() {
+    let rights = "-all,+bpf,+perfmon"
+    let ended = Program.run(
+      "/usr/bin/setpriv",
+      [
+        "--reuid=65534", "--clear-groups", "--inh-caps=\(rights)", "--ambient-caps=\(rights)", Program.oomwitness,
+        "trace",
+        "--output", "ndjson", "--probe", "tracepoint", "--duration", "0.1",
+      ])
+    #expect(ended.status == 0, "\(ended.errors)")
+    #expect(ended.output.contains("\"source\":\"tracepoint\""))
+    #expect(ended.output.contains("stream_end"))
+  }
+
   @Test("check names each rung and ends with 0 where one works, else with 2")
   func check() {
     let ended = Program.run(Program.oomwitness, ["check"])

@@ -137,6 +137,26 @@ import Testing
     #expect(NDJSONEncoder(host: "h", bootID: nil, pageSizeBytes: 4096).sequence == 0)
   }
 
+  @Test("a score that its parts explain is reconciled and has no residue; a computed one is neither")
+  func reconciled() {
+    func badness(_ points: Pages, _ source: PointsSource) -> String {
+      var kill = Samples.minimalKill
+      kill.badness = VictimBadness(parts: Samples.parts)
+      kill.badness?.points = points
+      kill.badness?.pointsSource = source
+      kill.badness?.adjPoints = 0
+      let line = EncoderTests.line(.oomKill(kill))
+      let beginning = line.firstRange(of: #""badness":{"#)
+      let end = line.firstRange(of: #","breakdown""#)
+      guard let beginning, let end else { return line }
+      return String(line[beginning.upperBound..<end.lowerBound])
+    }
+    #expect(badness(8360, .kernel) == #""points":8360,"points_source":"kernel","reconciled":true"#)
+    #expect(
+      badness(8300, .kernel) == #""points":8300,"points_source":"kernel","reconciled":false,"residue_pages":-60"#)
+    #expect(badness(8300, .computed) == #""points":8300,"points_source":"computed""#)
+  }
+
   /// The fields of an event that tells no more of its kind than this one thing.
   @Test("a part of which nothing is known is absent, and what is half known tells its half")
   func halfKnown() {

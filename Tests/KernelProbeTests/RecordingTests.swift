@@ -33,8 +33,8 @@ import Testing
       guard let file = fopen(path, "re") else { return [] }
       defer { fclose(file) }
       var bytes = [UInt8](repeating: 0, count: 1 << 20)
-      bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
-      return bytes
+      let count = fread(&bytes, 1, bytes.count, file)
+      return Array(bytes.prefix(count))
     }
 
     deinit { unlink(path) }

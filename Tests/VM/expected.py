@@ -8,7 +8,7 @@
 
     kills=N          lines `Killed process`          no_killable=N+     lines that say nobody may be killed; `N+` is "at least N"
     scope=NAME       CONSTRAINT_NAME of each report  limit=PATH         oom_memcg of each report
-    victims=A,B      the names of the killed, in the kernel's order, escaped as in its log
+    victims=A,B      the names of the killed, in the kernel's order; bytes escaped as \\xHH, a comma too
     group=PATH       the group that died as one      message=TEXT       is in the message of each kill
     swapped=yes      the victim's row has pages in swap
 """
@@ -67,7 +67,7 @@ def observe(log: KernelLog, expect: dict[str, str]) -> dict[str, object]:
     rows = [decision.report.row(decision.kills[0].tid) for decision in log.decisions if decision.report]
     return {
         "kills": len(kills),
-        "no_killable": log.no_killable,
+        "no_killable": len(log.no_killable),
         "scope": {constraint.scope for constraint in constraints},
         "limit": {constraint.oom_memcg for constraint in constraints},
         "victims": [kill.comm for kill in kills],

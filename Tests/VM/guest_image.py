@@ -64,7 +64,7 @@ def build_base(kernel: Kernel, binary: Path | None, build: Path) -> bytes:
     for script in [GUEST / "init", *GUEST.glob("*.sh"), *GUEST.glob("scenarios/*.sh")]:
         archive.add(f"/guest/{script.relative_to(GUEST)}", script.read_bytes())
     archive.add("/init", b"guest/init", SYMLINK)
-    for name in ("hog", "kmsg"):
+    for name in ("hog", "kmsg", "await"):
         archive.add(f"/bin/{name}", compiled(GUEST / f"{name}.c", build / name).read_bytes())
     if binary:
         stripped = build / "oomwitness"

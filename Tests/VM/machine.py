@@ -14,6 +14,8 @@ from kernels import Kernel
 SWAP_BYTES = 128 << 20
 RESULT_BYTES = 256 << 20
 CONSOLE_TAIL_LINES = 25
+STALL_SECONDS = 180  # the guest says on its console what it begins: a scenario takes no longer, and neither does the boot
+POLL_SECONDS = 0.2
 APPEND = "console=ttyS0 quiet panic=-1 printk.devkmsg=on log_buf_len=16M swapaccount=1 numa_balancing=disable"
 
 
@@ -25,51 +27,66 @@ class Boot:
     problem: str | None
 
 
-def boot(kernel: Kernel, initrd: Path, memory_mib: int, folder: Path, results: Path, limit_seconds: int) -> Boot:
+def boot(kernel: Kernel, initrd: Path, memory_mib: int, folder: Path, results: Path) -> Boot:
     """Runs the machine until it is off, and unpacks what it left behind into `results`. `folder` keeps its console."""
     console = folder / "console.txt"
-    disks = {"swap.img": SWAP_BYTES, "results.img": RESULT_BYTES}
-    for name, size in disks.items():
-        with open(folder / name, "wb") as disk:
+    disks = {folder / "swap.img": SWAP_BYTES, folder / "results.img": RESULT_BYTES}
+    for path, size in disks.items():
+        with open(path, "wb") as disk:
             disk.truncate(size)
+    began = time.monotonic()
+    problem = run(qemu_command(kernel, initrd, memory_mib, console, list(disks)), console)
+    seconds = time.monotonic() - began
+    if not problem and "all scenarios have ended" not in read_console(console):
+        problem = "the guest went down before its end"
+    if problem:
+        lines = read_console(console).splitlines()[-CONSOLE_TAIL_LINES:]
+        problem = "\n".join([f"{problem}; the end of its console:", *(f"    | {line}" for line in lines)])
+    unpack(folder / "results.img", results)
+    for path in disks:
+        path.unlink()
+    return Boot(seconds, problem)
+
+
+def qemu_command(kernel: Kernel, initrd: Path, memory_mib: int, console: Path, disks: list[Path]) -> list[str]:
+    """The disks are /dev/vda and /dev/vdb, in their order."""
     half = memory_mib // 2
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(memory_mib)]
     for node in (0, 1):
         command += ["-object", f"memory-backend-ram,id=node{node},size={half}M", "-numa", f"node,cpus={node},memdev=node{node}"]
     command += ["-kernel", str(kernel.folder / "vmlinuz"), "-initrd", str(initrd), "-append", APPEND]
     command += ["-serial", f"file:{console}", "-display", "none", "-monitor", "none", "-net", "none", "-no-reboot"]
-    for name in disks:
-        command += ["-drive", f"file={folder / name},format=raw,if=virtio,cache=unsafe"]
-    began = time.monotonic()
-    problem = run(command, limit_seconds)
-    if not problem and "all scenarios have ended" not in console.read_text(errors="replace"):
-        problem = "the guest went down before its end"
-    if problem:
-        problem += "; the end of its console:\n" + tail(console)
-    unpack(folder / "results.img", results)
-    for name in disks:
-        (folder / name).unlink()
-    return Boot(time.monotonic() - began, problem)
+    for disk in disks:
+        command += ["-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"]
+    return command
 
 
-def run(command: list[str], limit_seconds: int) -> str | None:
+def run(command: list[str], console: Path) -> str | None:
+    """Waits for the machine to end, for as long as its console goes on growing. What is wrong with it, or None."""
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        said, _ = machine.communicate(timeout=limit_seconds)
-    except subprocess.TimeoutExpired:
-        machine.kill()
-        machine.communicate()
-        return f"the guest was not done after {limit_seconds} s"
+    seen, since = -1, time.monotonic()
+    while machine.poll() is None:
+        size = console.stat().st_size if console.exists() else 0
+        if size != seen:
+            seen, since = size, time.monotonic()
+        elif time.monotonic() - since > STALL_SECONDS:
+            machine.kill()
+            machine.communicate()
+            return f"the guest has hung for {STALL_SECONDS} s"
+        time.sleep(POLL_SECONDS)
+    said, _ = machine.communicate()
     return f"qemu: {said.strip() or machine.returncode}" if machine.returncode != 0 else None
 
 
-def tail(console: Path) -> str:
-    lines = console.read_text(errors="replace").splitlines() if console.exists() else []
-    return "\n".join(f"    | {line}" for line in lines[-CONSOLE_TAIL_LINES:])
+def read_console(console: Path) -> str:
+    return console.read_text(errors="replace") if console.exists() else ""
 
 
 def unpack(disk: Path, results: Path) -> None:
-    """One folder for each scenario. A guest that never wrote leaves an empty disk, which is an empty archive."""
+    """One folder for each scenario. A guest that never wrote leaves an empty disk, which is no archive."""
     results.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(disk, ignore_zeros=False) as archive:
-        archive.extractall(results, filter="data")
+    try:
+        with tarfile.open(disk) as archive:
+            archive.extractall(results, filter="data")
+    except tarfile.ReadError:
+        pass

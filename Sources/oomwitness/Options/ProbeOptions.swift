@@ -25,12 +25,12 @@ struct ProbeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Size of the ring buffer, rounded up to a power of two. (default: 1 MiB, more where many processes run)",
+      "Size of the ring buffer, rounded up to a power of two. (default: 512 KiB, more where many processes run)",
       valueName: "bytes"))
   var ringBytes: Int?
 
   /// What the option says, or enough for twice the processes that run now: their candidates come all at once.
-  func ringBytes(processes: Int) -> Int { ringBytes ?? max(1 << 20, processes * 256) }
+  func ringBytes(processes: Int) -> Int { ringBytes ?? max(1 << 19, processes * 256) }
 
   func validate() throws {
     guard let ringBytes else { return }

@@ -54,13 +54,9 @@ has_ended() {
   ! [ -d "/proc/$1" ] || grep -q '^State:.*zombie' "/proc/$1/status" 2>/dev/null
 }
 
-# kills N: waits until the kernel has counted N more than at the start of the scenario.
+# kills N: waits until the kernel has counted N more than at the start of the scenario, for a minute at most.
 kills() {
-  until_ has_killed "$1"
-}
-
-has_killed() {
-  [ $(($(kill_count) - FIRST_COUNT)) -ge "$1" ]
+  await $((FIRST_COUNT + $1)) 60
 }
 
 kill_count() {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What: vm.oom_kill_allocating_task: the one who asks is the one who dies, and nobody is considered. One that is protected is passed over.
+# What: vm.oom_kill_allocating_task: the one who asks is the one who dies, and nobody is considered.
 # boot: system
 # cgroups: 1 2
 # expect: kills=1 scope=NONE victims=till message=oom_kill_allocating_task
@@ -9,9 +9,9 @@ setup() {
 }
 
 run() {
-  hog name=shelf anon=200 ready=/run/shelf
+  hog name=shelf anon=20 ready=/run/shelf
   ready shelf
-  hog name=till anon=2000
+  hog name=till anon=200
   kills 1
 }
 
