@@ -11,10 +11,11 @@ BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-para
 BPF_OBJECTS := oomwitness tasks
 BPF_SOURCES := $(wildcard bpf/*.h bpf/*.c) bpf/include/wire.h
 SKELETONS := $(BPF_OBJECTS:%=bpf/include/%.skel.h)
+ARM64 := .build/vm-arm64
 SWIFT_FLAGS := -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full bench check fmt install bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 bench check fmt install bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -24,11 +25,20 @@ bpf: dependencies $(SKELETONS)
 dependencies:
 	@.ci/packages build
 
+# $(call skeleton,ARCHITECTURE,FOLDER OF THE OBJECTS)
+define skeleton
+	$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$(1) -c $< -o $(2)/$*.raw.o
+	bpftool gen object $(2)/$*.bpf.o $(2)/$*.raw.o
+	bpftool gen skeleton $(2)/$*.bpf.o name $* > $@
+	rm $(2)/$*.raw.o
+endef
+
 bpf/include/%.skel.h: bpf/%.bpf.c $(BPF_SOURCES)
-	$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$(BPF_TARGET_ARCH) -c $< -o bpf/$*.raw.o
-	bpftool gen object bpf/$*.bpf.o bpf/$*.raw.o
-	bpftool gen skeleton bpf/$*.bpf.o name $* > $@
-	rm bpf/$*.raw.o
+	$(call skeleton,$(BPF_TARGET_ARCH),bpf)
+
+$(ARM64)/%.skel.h: bpf/%.bpf.c $(BPF_SOURCES)
+	@mkdir -p $(ARM64)
+	$(call skeleton,arm64,$(ARM64))
 
 demo: build
 	@.ci/demo $(BINARY)
@@ -44,6 +54,11 @@ vmtest: build
 vmtest-full: build
 	@.ci/packages vmtest
 	python3 Tests/VM/run.py
+
+# The BPF objects on arm64 kernels, by a loader in C.
+vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
+	@.ci/packages arm64
+	python3 Tests/VM/arm64/run.py
 
 bench: build
 	@.ci/packages bench

@@ -42,6 +42,11 @@ struct {
 	__u32 pending; /* candidate whose points are being made */
 	__u32 padding;
 	__u64 pending_mm;
+	__u64 cred; /* of the last candidate, and its uid: children share it */
+	__u64 css;  /* of the last candidate, and its id: so do neighbours */
+	__u64 css_id;
+	__u32 uid;
+	__u32 padding_uid;
 	__u32 counted;
 	__s32 killing; /* tgid in __oom_kill_process() */
 	__s32 last_tgid;
@@ -161,6 +166,8 @@ static __always_inline void scan_begin(__u64 oc)
 	scan.considered = 0;
 	scan.stored = 0;
 	scan.pending = NONE;
+	scan.cred = 0;
+	scan.css = 0;
 	scan.counted = 0;
 	scan.killing = 0;
 	scan.last_tgid = 0;
@@ -175,10 +182,29 @@ static __always_inline struct ow_candidate *candidate_at(__u32 index)
 	return chunk ? &chunk->list[index % OW_CANDIDATES_PER_CHUNK] : NULL;
 }
 
+static __always_inline __u32 known_uid(const struct cred *cred)
+{
+	if (scan.cred != (__u64)cred) {
+		scan.cred = (__u64)cred;
+		scan.uid = BPF_CORE_READ(cred, uid.val);
+	}
+	return scan.uid;
+}
+
+static __always_inline __u64 known_id(const struct cgroup_subsys_state *css)
+{
+	if (scan.css != (__u64)css) {
+		scan.css = (__u64)css;
+		scan.css_id = css_id(css);
+	}
+	return scan.css_id;
+}
+
 /* Keeps one process as a candidate. Kernel threads are not kept: the kernel never takes one. */
 __noinline int keep_candidate(__u64 leader_address)
 {
 	const struct task_struct *leader = (const void *)leader_address, *task;
+	const struct signal_struct *signal;
 	struct ow_candidate *candidate;
 	const struct mm_struct *mm;
 	__u32 index = scan.stored;
@@ -190,16 +216,21 @@ __noinline int keep_candidate(__u64 leader_address)
 	candidate = index < OW_CANDIDATES_MAX ? candidate_at(index) : NULL;
 	if (!candidate)
 		return 0;
-	task = (const void *)thread_with_mm(leader_address);
-	mm = task ? BPF_CORE_READ(task, mm) : NULL;
-	if (!task)
-		task = leader;
+	task = leader;
+	mm = BPF_CORE_READ(leader, mm);
+	if (!mm) {
+		task = (const void *)thread_with_mm(leader_address);
+		mm = task ? BPF_CORE_READ(task, mm) : NULL;
+		if (!task)
+			task = leader;
+	}
+	signal = BPF_CORE_READ(task, signal);
 	candidate->pid = BPF_CORE_READ(leader, tgid);
 	candidate->tid = BPF_CORE_READ(task, pid);
-	candidate->uid = BPF_CORE_READ(task, real_cred, uid.val);
-	candidate->oom_score_adj = BPF_CORE_READ(task, signal, oom_score_adj);
-	candidate->cgroup = css_id(task_memcg(task));
-	candidate->flags = candidate_flags(task, mm) | (candidate->pid == 1 ? OW_CANDIDATE_INIT : 0);
+	candidate->uid = known_uid(BPF_CORE_READ(task, real_cred));
+	candidate->oom_score_adj = BPF_CORE_READ(signal, oom_score_adj);
+	candidate->cgroup = known_id(task_memcg(task));
+	candidate->flags = candidate_flags(task, mm, signal) | (candidate->pid == 1 ? OW_CANDIDATE_INIT : 0);
 	candidate->points = 0;
 	bpf_probe_read_kernel(candidate->comm, sizeof(candidate->comm), task->comm);
 	if (mm)

@@ -27,7 +27,8 @@ int snapshot(struct bpf_iter__task *ctx)
 	record.uid = BPF_CORE_READ(task, real_cred, uid.val);
 	record.oom_score_adj = BPF_CORE_READ(task, signal, oom_score_adj);
 	record.cgroup = css_id(task_memcg(task));
-	record.flags = candidate_flags(task, mm) | (record.pid == 1 ? OW_CANDIDATE_INIT : 0);
+	record.flags =
+		candidate_flags(task, mm, BPF_CORE_READ(task, signal)) | (record.pid == 1 ? OW_CANDIDATE_INIT : 0);
 	if (mm)
 		read_memory(mm, &record.memory);
 	bpf_probe_read_kernel(record.comm, sizeof(record.comm), task->comm);

@@ -39,7 +39,6 @@ package struct Decision: Hashable, Sendable {
     case scan
     case allocatingTask = "allocating_task"
     case sysrq
-    case dyingTask = "dying_task"
     case memcgGroup = "memcg_group"
   }
   /// Counts decisions in one stream, from 1.

@@ -34,7 +34,8 @@ package final class HostFacts {
 
   /// - Parameter startBootNanoseconds: the victim's start since boot, which tells it from another of its pid; nil from a log.
   package func complete(_ kill: inout OOMKill, startBootNanoseconds: Int64?) {
-    complete(&kill.victim, startBootNanoseconds: startBootNanoseconds)
+    let known = complete(&kill.victim, startBootNanoseconds: startBootNanoseconds)
+    kill.badness?.procOOMScore = known?.oomScore
     kill.victim.user = kill.victim.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
     complete(&kill.victim.cgroup)
     kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
@@ -57,14 +58,16 @@ package final class HostFacts {
     if cgroup!.version == nil { cgroup!.version = cgroups.hierarchy?.version }
   }
 
-  private func complete(_ victim: inout Victim, startBootNanoseconds: Int64?) {
+  /// - Returns: what was read of it while it lived; nil where it was not among the biggest.
+  private func complete(_ victim: inout Victim, startBootNanoseconds: Int64?) -> ProcessFacts? {
     let ticks = startBootNanoseconds.map { identity.startTimeTicks(bootNanoseconds: UInt64($0)) }
     if let startBootNanoseconds {
       victim.startWallNanoseconds = clock.wall(bootNanoseconds: startBootNanoseconds)
       victim.ageSeconds = max(0, (clock.wall - victim.startWallNanoseconds!) / 1_000_000_000)
     }
-    guard let known = cache.facts(pid: victim.pid, startTimeTicks: ticks) else { return }
+    guard let known = cache.facts(pid: victim.pid, startTimeTicks: ticks) else { return nil }
     if victim.cmdline == nil { victim.cmdline = known.cmdline }
     victim.exe = known.exe
+    return known
   }
 }

@@ -12,7 +12,7 @@ package struct LossLedger: Sendable {
   /// Kernel counts that were told as lost.
   package private(set) var lost: Int64 = 0
   private var ringTold = LossCounters()
-  private var outputTold: Int64 = 0
+  private var dropped: (lines: Int64, kernelCount: Int64) = (0, 0)
 
   package init(baseline: Int64?) { self.baseline = baseline }
 
@@ -39,14 +39,24 @@ package struct LossLedger: Sendable {
     return Loss(reason: .ringFull, kernelCount: kernelCount, records: records, detail: detail)
   }
 
-  /// Lines that the sink dropped since the last time; nil where none.
-  package mutating func output(dropped: Int64) -> Loss? {
-    let lines = dropped - outputTold
-    guard lines > 0 else { return nil }
-    outputTold = dropped
+  /// The sink refused a line: the kernel counts in it are neither told nor yet told as lost.
+  ///
+  /// - Parameter loss: the line was itself one that told these counts as lost.
+  package mutating func drop(kernelCount: Int64, loss: Bool = false) {
+    dropped.lines += 1
+    dropped.kernelCount += kernelCount
+    if loss { lost -= kernelCount } else { told -= kernelCount }
+  }
+
+  /// Lines that the sink refused since the last time, to be told now that it has room; nil where none.
+  package mutating func output() -> Loss? {
+    guard dropped.lines > 0 else { return nil }
+    defer { dropped = (0, 0) }
+    lost += dropped.kernelCount
     return Loss(
-      reason: .outputFull, kernelCount: 0, records: lines,
-      detail: "the reader of the output was too slow: \(lines) lines were dropped, as the numbers in seq show")
+      reason: .outputFull, kernelCount: dropped.kernelCount, records: dropped.lines,
+      detail: "the reader of the output was too slow: \(dropped.lines) lines were dropped, "
+        + "kills that the kernel counts \(dropped.kernelCount) times among them")
   }
 
   /// How much the kernel's own count has grown, and the difference where it is not ours.

@@ -22,8 +22,8 @@ package final class WitnessLoop {
 
   /// The outside world, as the loop needs it.
   package struct Surroundings {
-    /// Says one event; it may be dropped, and is counted then.
-    package var tell: (Event, EventTime) -> Void
+    /// Says one event; false where it could not be taken.
+    package var tell: (Event, EventTime) -> Bool
     /// Readable when the process is asked to end; -1: never.
     package var stopDescriptor: Int32 = -1
     /// Has POLLPRI when memory gets short; -1: never.
@@ -32,11 +32,10 @@ package final class WitnessLoop {
     package var waitingOutput: () -> Int32? = { nil }
     package var flushOutput: () -> Void = {}
     package var isOutputClosed: () -> Bool = { false }
-    package var linesDropped: () -> Int64 = { 0 }
     /// The biggest processes now.
     package var biggest: () -> [ProcessCache.Sized] = { [] }
 
-    package init(tell: @escaping (Event, EventTime) -> Void) { self.tell = tell }
+    package init(tell: @escaping (Event, EventTime) -> Bool) { self.tell = tell }
   }
 
   /// Snapshots under pressure are no closer than this.
@@ -67,7 +66,7 @@ package final class WitnessLoop {
   /// Tells `start`, then every kill, until it is asked to end; then what is left, and the books.
   package func run(_ start: StreamStart) {
     let began = clock.monotonic
-    surroundings.tell(.streamStart(start), clock.time(monotonic: began))
+    say(.streamStart(start), clock.time(monotonic: began))
     refresh(now: began)
     var nextPeriod = began + options.periodNanoseconds
     let stopAt = options.durationNanoseconds.map { began + $0 }
@@ -95,12 +94,13 @@ package final class WitnessLoop {
     input.finish(&actions)
     let oomKill = host.oomKillCount
     perform()
+    surroundings.flushOutput()
+    if let loss = ledger.output() { tell(loss) }
     balance(oomKill: oomKill, isLast: true)
     end.kernelCountTold = ledger.told
     end.kernelCountLost = ledger.lost
     end.vmstatGrowth = ledger.growth(oomKill: oomKill)
-    end.linesDropped = surroundings.linesDropped()
-    surroundings.tell(.streamEnd(end), clock.time(monotonic: clock.monotonic))
+    say(.streamEnd(end), clock.time(monotonic: clock.monotonic))
   }
 
   private func perform() {
@@ -109,22 +109,20 @@ package final class WitnessLoop {
       case .tell(var kill, let moment, let start): tell(&kill, at: moment, startBootNanoseconds: start)
       case .tellOutcome(let outcome, let moment):
         end.outcomes += 1
-        surroundings.tell(.oomOutcome(outcome), clock.time(monotonic: moment))
+        say(.oomOutcome(outcome), clock.time(monotonic: moment))
       case .tellNoKill(let every, let moment):
         end.noKills += 1
         guard var noKill = gate.pass(every, at: moment) else { continue }
         host.complete(&noKill.trigger)
         if noKill.limit != nil { host.complete(&noKill.limit!.cgroup) }
-        surroundings.tell(.oomNoKill(noKill), clock.time(monotonic: moment))
+        say(.oomNoKill(noKill), clock.time(monotonic: moment))
       case .lose(let kernelCount, let records, let detail):
         tell(ledger.lose(kernelCount: kernelCount, records: records, detail: detail))
       }
     }
     actions.removeAll(keepingCapacity: true)
     if let loss = ledger.ring(input.losses) { tell(loss) }
-    if surroundings.waitingOutput() == nil, let loss = ledger.output(dropped: surroundings.linesDropped()) {
-      tell(loss)
-    }
+    if surroundings.waitingOutput() == nil, let loss = ledger.output() { tell(loss) }
   }
 
   private func tell(_ kill: inout OOMKill, at moment: Int64, startBootNanoseconds: Int64?) {
@@ -138,10 +136,21 @@ package final class WitnessLoop {
     if kill.source != .kmsg, kill.source != .log {
       kill.decisionToEventMicroseconds = (clock.monotonic - moment) / 1000
     }
-    surroundings.tell(.oomKill(kill), clock.time(monotonic: moment))
+    say(.oomKill(kill), clock.time(monotonic: moment))
   }
 
-  private func tell(_ loss: Loss) { surroundings.tell(.loss(loss), clock.time(monotonic: clock.monotonic)) }
+  private func tell(_ loss: Loss) { say(.loss(loss), clock.time(monotonic: clock.monotonic)) }
+
+  /// Says an event, or books it as one that the output would not take.
+  private func say(_ event: Event, _ time: EventTime) {
+    guard !surroundings.tell(event, time) else { return }
+    end.linesDropped += 1
+    switch event {
+    case .oomKill(let kill): ledger.drop(kernelCount: Int64(kill.victim.kernelCount))
+    case .loss(let loss): ledger.drop(kernelCount: loss.kernelCount, loss: true)
+    case .streamStart, .oomOutcome, .oomNoKill, .streamEnd: ledger.drop(kernelCount: 0)
+    }
+  }
 
   private func balance(oomKill: Int64?, isLast: Bool) {
     if let loss = ledger.reconcile(oomKill: oomKill, waiting: input.waitingKernelCount, isLast: isLast) { tell(loss) }

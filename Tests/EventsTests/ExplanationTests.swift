@@ -97,7 +97,6 @@ import Testing
       change: { $0.decision.path = .allocatingTask },
       sentence: "\(cause) and vm.oom_kill_allocating_task makes the one who asks pay."),
     Row(change: { $0.decision.path = .memcgGroup }, sentence: "\(cause) \(most)"),
-    Row(change: { $0.decision.path = .dyingTask }, sentence: "\(cause) \(most)"),
     Row(change: { $0.decision.path = nil }, sentence: "\(cause) \(most)"),
     Row(change: { $0.victim.role = nil }, sentence: "\(cause) \(most)"),
     Row(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from kernels import Kernel
@@ -51,12 +52,17 @@ def padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
 
 
-def build_base(kernel: Kernel, binary: Path | None, build: Path) -> bytes:
-    """All that is the same for each boot of one kernel. Without `binary` there is no tracer in it."""
+def build_base(
+    kernel: Kernel, binary: Path | None, build: Path, *, busybox: Path = BUSYBOX, compiler: str = "gcc"
+) -> bytes:
+    """All that is the same for each boot of one kernel. Without `binary` there is no tracer in it.
+
+    `busybox` and what `compiler` makes are the guest's; the list of applets is taken from this machine's busybox.
+    """
     archive = Archive()
     for folder in ("/proc", "/sys", "/dev", "/run", "/tmp", "/bin"):
         archive.entry(folder, b"", DIRECTORY)
-    archive.add("/bin/busybox", BUSYBOX.read_bytes())
+    archive.add("/bin/busybox", busybox.read_bytes())
     for applet in subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split():
         archive.add(f"/bin/{applet}", b"busybox", SYMLINK)
     for module in kernel.modules:
@@ -65,7 +71,7 @@ def build_base(kernel: Kernel, binary: Path | None, build: Path) -> bytes:
         archive.add(f"/guest/{script.relative_to(GUEST)}", script.read_bytes())
     archive.add("/init", b"guest/init", SYMLINK)
     for name in ("hog", "kmsg", "await"):
-        archive.add(f"/bin/{name}", compiled(GUEST / f"{name}.c", build / name).read_bytes())
+        archive.add(f"/bin/{name}", compiled(GUEST / f"{name}.c", build / name, compiler).read_bytes())
     if binary:
         stripped = build / "oomwitness"
         subprocess.run(["strip", "-o", stripped, binary], check=True)
@@ -83,8 +89,9 @@ def build_settings(cgroup: int, rung: str, scenarios: list[str]) -> bytes:
     return archive.finish()
 
 
-def compiled(source: Path, program: Path) -> Path:
-    subprocess.run(["gcc", *CFLAGS, source, "-o", program], check=True)
+def compiled(source: Path, program: Path, compiler: str = "gcc", flags: Sequence[str | Path] = ()) -> Path:
+    """A static program. `flags` come after the source, so that libraries may be among them."""
+    subprocess.run([compiler, *CFLAGS, source, *flags, "-o", program], check=True)
     return program
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's cloud kernels, one of each series, from a package download that never touches the machine's own apt.
 
-A series is fetched once and kept in ${OOMWITNESS_CACHE:-$HOME/.cache/oomwitness}/kernels/SERIES:
+A series is fetched once and kept in ${OOMWITNESS_CACHE:-$HOME/.cache/oomwitness}/kernels/SERIES (SERIES-arm64 for that architecture):
 
     vmlinuz            the kernel
     config             its configuration, which says what it can do (cgroup v1 has no memory controller on newer ones)
@@ -48,6 +48,7 @@ class Kernel:
 
     series: str
     folder: Path
+    architecture: str = "amd64"
 
     @property
     def release(self) -> str:
@@ -67,22 +68,26 @@ def cache_folder() -> Path:
     return Path(os.environ.get("OOMWITNESS_CACHE") or Path.home() / ".cache/oomwitness") / "kernels"
 
 
-def get_kernel(series: str, *, refresh: bool = False) -> Kernel:
+def get_kernel(series: str, *, refresh: bool = False, architecture: str = "amd64") -> Kernel:
     """The kernel of this series, from the cache or by apt. Raises KernelError."""
-    folder = cache_folder() / series
+    folder = cache_folder() / for_architecture(series, architecture)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / f"{series}.lock", "w") as lock:
+    with open(folder.parent / f"{folder.name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if refresh or not (folder / "release").exists():
-            fetch(series, folder)
-    return Kernel(series, folder)
+            fetch(series, folder, architecture)
+    return Kernel(series, folder, architecture)
 
 
-def fetch(series: str, folder: Path) -> None:
+def for_architecture(name: str, architecture: str) -> str:
+    return name if architecture == "amd64" else f"{name}-{architecture}"
+
+
+def fetch(series: str, folder: Path, architecture: str) -> None:
     suite, security, prefix = SERIES[series]
-    apt = Apt(cache_folder() / "apt" / suite, suite, security)
+    apt = Apt(cache_folder() / "apt" / for_architecture(suite, architecture), suite, security, architecture)
     apt.run("update", "-qq")
-    releases = newest_first(apt.names(), prefix)
+    releases = newest_first(apt.names(), prefix, architecture)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         for release in releases:
             packages = apt.download(release, Path(scratch))
@@ -93,9 +98,9 @@ def fetch(series: str, folder: Path) -> None:
     raise KernelError(f"no kernel {series} in {suite}: tried {', '.join(releases) or 'nothing, none is listed'}")
 
 
-def newest_first(names: set[str], prefix: str) -> list[str]:
+def newest_first(names: set[str], prefix: str, architecture: str = "amd64") -> list[str]:
     """`5.10.0-46-cloud-amd64` and its like, out of all package names."""
-    pattern = re.compile(rf"linux-image-({prefix}\S*-cloud-amd64)(?:-unsigned)?")
+    pattern = re.compile(rf"linux-image-({prefix}\S*-cloud-{architecture})(?:-unsigned)?")
     releases = {match[1] for name in names if (match := pattern.fullmatch(name)) and "deb11" not in name and "deb12" not in name}
     return sorted(releases, key=lambda release: [int(number) for number in re.findall(r"\d+", release)], reverse=True)
 
@@ -103,7 +108,7 @@ def newest_first(names: set[str], prefix: str) -> list[str]:
 class Apt:
     """apt-get with lists, cache and sources of its own in `folder`."""
 
-    def __init__(self, folder: Path, suite: str, security: bool):
+    def __init__(self, folder: Path, suite: str, security: bool, architecture: str = "amd64"):
         for name in ("lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         uri, security_uri = mirrors()
@@ -117,7 +122,8 @@ class Apt:
             "Dir::State::lists": folder / "lists",
             "Dir::State::status": folder / "status",
             "Dir::Cache": folder / "cache",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": architecture,
+            "APT::Architectures::": architecture,
             "APT::Sandbox::User": "root",
         }
         self.options = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]

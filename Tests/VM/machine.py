@@ -16,15 +16,25 @@ RESULT_BYTES = 256 << 20
 CONSOLE_TAIL_LINES = 25
 STALL_SECONDS = 180  # the guest says on its console what it begins: a scenario takes no longer, and neither does the boot
 POLL_SECONDS = 0.2
-APPEND = "console=ttyS0 quiet panic=-1 printk.devkmsg=on log_buf_len=16M swapaccount=1 numa_balancing=disable"
+APPEND = "quiet panic=-1 printk.devkmsg=on log_buf_len=16M swapaccount=1 numa_balancing=disable"
+
+MACHINES = {  # by Debian's architecture: qemu's program and machine, and the serial line that the kernel finds there
+    "amd64": (("qemu-system-x86_64", "-cpu", "max"), "ttyS0"),
+    "arm64": (("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57"), "ttyAMA0"),
+}
 
 
 @dataclass
 class Boot:
-    """How one boot ended. `problem` is None where the guest switched itself off in time."""
+    """How one boot ended. `problem` is None where the guest switched itself off in time.
+
+    `emulator_failed` says that the kernel fell over a trap that it had set itself and already taken back: qemu's TCG, with a thread a CPU,
+    at times runs old code after the kernel has patched it (static branches, ftrace). No such kernel can be judged; it can be tried again.
+    """
 
     seconds: float
     problem: str | None
+    emulator_failed: bool
 
 
 def boot(kernel: Kernel, initrd: Path, memory_mib: int, folder: Path, results: Path) -> Boot:
@@ -37,24 +47,26 @@ def boot(kernel: Kernel, initrd: Path, memory_mib: int, folder: Path, results: P
     began = time.monotonic()
     problem = run(qemu_command(kernel, initrd, memory_mib, console, list(disks)), console)
     seconds = time.monotonic() - began
-    if not problem and "all scenarios have ended" not in read_console(console):
+    said = read_console(console)
+    if not problem and "all scenarios have ended" not in said:
         problem = "the guest went down before its end"
     if problem:
-        lines = read_console(console).splitlines()[-CONSOLE_TAIL_LINES:]
+        lines = said.splitlines()[-CONSOLE_TAIL_LINES:]
         problem = "\n".join([f"{problem}; the end of its console:", *(f"    | {line}" for line in lines)])
     unpack(folder / "results.img", results)
     for path in disks:
         path.unlink()
-    return Boot(seconds, problem)
+    return Boot(seconds, problem, emulator_failed="Oops: int3" in said or "int3: 0000" in said)
 
 
 def qemu_command(kernel: Kernel, initrd: Path, memory_mib: int, console: Path, disks: list[Path]) -> list[str]:
     """The disks are /dev/vda and /dev/vdb, in their order."""
     half = memory_mib // 2
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(memory_mib)]
+    machine, serial = MACHINES[kernel.architecture]
+    command = [*machine, "-accel", "tcg,thread=multi", "-smp", "2", "-m", str(memory_mib)]
     for node in (0, 1):
         command += ["-object", f"memory-backend-ram,id=node{node},size={half}M", "-numa", f"node,cpus={node},memdev=node{node}"]
-    command += ["-kernel", str(kernel.folder / "vmlinuz"), "-initrd", str(initrd), "-append", APPEND]
+    command += ["-kernel", str(kernel.folder / "vmlinuz"), "-initrd", str(initrd), "-append", f"console={serial} {APPEND}"]
     command += ["-serial", f"file:{console}", "-display", "none", "-monitor", "none", "-net", "none", "-no-reboot"]
     for disk in disks:
         command += ["-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"]

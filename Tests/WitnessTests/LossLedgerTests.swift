@@ -39,16 +39,24 @@ import Testing
     #expect(ledger.told == 0)
   }
 
-  @Test("dropped lines are told once, and count no kill: those are told in the stream that was dropped")
+  @Test("dropped lines are told once, and the kills in them as lost")
   func output() {
     var ledger = LossLedger(baseline: 100)
-    #expect(ledger.output(dropped: 0) == nil)
+    #expect(ledger.output() == nil)
+    ledger.tell(kernelCount: 3)
+    ledger.drop(kernelCount: 2)
+    ledger.drop(kernelCount: 0)
+    #expect(ledger.told == 1)
     #expect(
-      LossLedgerTests.text(ledger.output(dropped: 7))
-        == "output_full 0 7: the reader of the output was too slow: 7 lines were dropped, as the numbers in seq show")
-    #expect(ledger.output(dropped: 7) == nil)
-    #expect(ledger.output(dropped: 9)?.records == 2)
+      LossLedgerTests.text(ledger.output())
+        == "output_full 2 2: the reader of the output was too slow: 2 lines were dropped, "
+        + "kills that the kernel counts 2 times among them")
+    #expect(ledger.output() == nil)
+    #expect(ledger.lost == 2)
+    ledger.drop(kernelCount: 2, loss: true)
     #expect(ledger.lost == 0)
+    #expect(ledger.output()?.kernelCount == 2)
+    #expect(ledger.lost == 2)
   }
 
   struct Row: Sendable, CustomTestStringConvertible {

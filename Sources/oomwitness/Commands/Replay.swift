@@ -35,7 +35,7 @@ struct Replay: ParsableCommand {
     input.finish(&actions)
     for action in actions {
       guard let (event, moment) = Replay.event(action) else { continue }
-      writer.write(
+      _ = writer.write(
         event,
         at: EventTime(
           wallNanoseconds: moment + context.wallLessMonotonicNanoseconds, monotonicNanoseconds: moment))

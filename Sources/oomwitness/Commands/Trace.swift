@@ -53,7 +53,6 @@ struct Trace: ParsableCommand {
     surroundings.waitingOutput = { writer.sink.isWaiting ? writer.sink.descriptor : nil }
     surroundings.flushOutput = writer.sink.flush
     surroundings.isOutputClosed = { writer.sink.isClosed }
-    surroundings.linesDropped = { writer.sink.linesDropped }
     surroundings.biggest = kernel.biggest
 
     var options = WitnessLoop.Options()

@@ -38,7 +38,13 @@ final class EventWriter {
     self.format = format
   }
 
-  func write(_ event: Event, at time: EventTime) { _ = sink.write(line(event, at: time, encoder: &encoder)) }
+  /// False where the sink would not take it; the next line then has its number.
+  func write(_ event: Event, at time: EventTime) -> Bool {
+    var next = encoder
+    guard sink.write(line(event, at: time, encoder: &next)) else { return false }
+    encoder = next
+    return true
+  }
 
   /// Makes the line and throws it away, with a number that the stream does not see.
   func rehearse(_ event: Event, at time: EventTime) {

@@ -11,7 +11,7 @@ setup() {
 run() {
   hog name=shelf anon=20 ready=/run/shelf
   ready shelf
-  hog name=till anon=200
+  hog name=till anon=2000
   kills 1
 }
 
