@@ -317,22 +317,8 @@ int on_skip_task_reaping(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/sched_process_exit")
 int on_sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	const struct task_struct *task = (const void *)ctx->args[0];
-	const __u64 *decision;
-	__u64 of;
-	__u32 tgid;
-
-	if (!victims_live)
-		return 0;
-	tgid = BPF_CORE_READ(task, tgid);
-	decision = bpf_map_lookup_elem(&victims, &tgid);
-	if (!decision || BPF_CORE_READ(task, signal, live.counter) > 0)
-		return 0;
-	of = *decision;
-	if (bpf_map_delete_elem(&victims, &tgid) == 0) {
-		__sync_fetch_and_add(&victims_live, -1);
-		send_outcome(of, tgid, BPF_CORE_READ(task, pid), OW_EXIT);
-	}
+	if (victims_live)
+		tell_exit((const void *)ctx->args[0]);
 	return 0;
 }
 

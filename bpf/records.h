@@ -281,6 +281,22 @@ static __always_inline void send_outcome(__u64 decision, __s32 pid, __s32 tid, _
 	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 
+/* Tells that a victim's last thread is gone, once, whoever comes first: the lookup and the removal say whose it is. */
+static __always_inline void tell_exit(const struct task_struct *task)
+{
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	const __u64 *decision = bpf_map_lookup_elem(&victims, &tgid);
+	__u64 of;
+
+	if (!decision || BPF_CORE_READ(task, signal, live.counter) > 0)
+		return;
+	of = *decision;
+	if (bpf_map_delete_elem(&victims, &tgid) == 0) {
+		__sync_fetch_and_add(&victims_live, -1);
+		send_outcome(of, tgid, BPF_CORE_READ(task, pid), OW_EXIT);
+	}
+}
+
 static __always_inline int memory_freed(__u64 mm)
 {
 	const struct victim_mm *victim = bpf_map_lookup_elem(&victim_mms, &mm);

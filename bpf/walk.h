@@ -132,7 +132,10 @@ static __always_inline void walk_tasks(__u64 leader)
 	}
 }
 
-/* A kill that the tracepoint rung sees: decision, candidates and kill at once. */
+/*
+ * A kill that the tracepoint rung sees: decision, candidates and kill at once. SIGKILL was sent before, so the victim
+ * may be gone by the time that it is remembered: since 6.16 sched_process_exit no longer waits for its task_lock.
+ */
 static __always_inline void tracepoint_kill(const struct task_struct *task)
 {
 	const struct cgroup_subsys_state *css = task_memcg(task);
@@ -141,6 +144,7 @@ static __always_inline void tracepoint_kill(const struct task_struct *task)
 
 	if (owned() && scan.decision && scan.group_css && is_below(css, scan.group_css) && group_follows()) {
 		send_kill((__u64)task, OW_GROUP | OW_EXPECT_MORE);
+		tell_exit(task);
 		return;
 	}
 	scan_begin(0);
@@ -156,6 +160,7 @@ static __always_inline void tracepoint_kill(const struct task_struct *task)
 	walk_tasks((__u64)BPF_CORE_READ(task, group_leader));
 	send_decision(NULL, task, (const void *)limit, NULL, flags);
 	send_kill((__u64)task, flags & (OW_EXPECT_MORE | OW_GROUP));
+	tell_exit(task);
 }
 
 #endif

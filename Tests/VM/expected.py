@@ -7,14 +7,16 @@
     # expect: KEY=VALUE ...     of the list below; nothing else is promised
 
     kills=N          lines `Killed process`          no_killable=N+     lines that say nobody may be killed; `N+` is "at least N"
+    no_kill=REASON   the tracer told an oom_no_kill of this reason, if it sees decisions (rungs kprobe and fentry); the log has no line for it
     scope=NAME       CONSTRAINT_NAME of each report  limit=PATH         oom_memcg of each report
-    victims=A,B      the names of the killed, in the kernel's order; bytes escaped as \\xHH, a comma too
+    victims=A,B      the names of the killed, in the kernel's order; bytes escaped as \\xHH, a comma too; `,...` where there may be more
     group=PATH       the group that died as one      message=TEXT       is in the message of each kill
     swapped=yes      the victim's row has pages in swap
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +52,23 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def unexpected(scenario: Scenario, result: Path) -> list[str]:
-    """Each promise that the kernel's log in the folder `result` does not keep."""
-    log = parse((result / "kmsg.raw").read_bytes())
-    seen = observe(log, scenario.expect)
+    """Each promise that what the scenario left in the folder `result` does not keep."""
+    seen = observe(parse((result / "kmsg.raw").read_bytes()), scenario.expect)
+    seen["no_kill"] = told_no_kills(result / "trace.ndjson")
     return [
-        f"{key}: expected {value}, the kernel's log has {seen[key]}"
+        f"{key}: expected {value}, there is {seen[key]}"
         for key, value in scenario.expect.items()
-        if not keeps(value, seen[key])
+        if seen[key] is not None and not keeps(value, seen[key])
     ]
+
+
+def told_no_kills(trace: Path) -> set[str] | None:
+    """The reasons of all oom_no_kill; None where there is no tracer, or one that cannot know."""
+    events = [json.loads(line) for line in trace.read_bytes().splitlines()] if trace.exists() else []
+    sources = {event.get("source") for event in events if event["type"] == "stream_start"}
+    if not sources & {"kprobe", "fentry"}:
+        return None
+    return {event["reason"] for event in events if event["type"] == "oom_no_kill"}
 
 
 def observe(log: KernelLog, expect: dict[str, str]) -> dict[str, object]:
@@ -81,5 +92,6 @@ def keeps(value: str, seen: object) -> bool:
     if isinstance(seen, int):
         return seen >= int(value[:-1]) if value.endswith("+") else seen == int(value)
     if isinstance(seen, list):
-        return seen == [unescape(name.encode()) for name in value.split(",")]
+        names = [unescape(name.encode()) for name in value.removesuffix(",...").split(",")]
+        return (seen[: len(names)] if value.endswith(",...") else seen) == names
     return seen in ({value}, {value.encode()})

@@ -40,7 +40,6 @@ ROOT = Path(__file__).resolve().parents[2]
 MEMORY_MIB = {"memcg": 1024, "system": 512}  # by the kind of boot
 PROBLEMS_SHOWN = 20  # of one scenario
 PROBLEM_CHARACTERS = 2000
-ATTEMPTS = 3  # where the emulator fails, see machine.Boot
 QUICK_KERNELS = ("5.10", "7.x")
 
 
@@ -125,17 +124,13 @@ def perform(job: Job, bases: dict[str, bytes], build: Path, tally: Tally) -> Non
     folder = build / "boots" / job.place / job.kind
     results = build / "results" / job.place
     settings = build_settings(job.cgroup, job.rung, [scenario.name for scenario in job.scenarios])
-    for attempt in range(1, ATTEMPTS + 1):
-        for old in (folder, *(results / scenario.name for scenario in job.scenarios)):
-            shutil.rmtree(old, ignore_errors=True)
-        folder.mkdir(parents=True)
-        initrd = folder / "initrd"
-        initrd.write_bytes(bases[job.kernel.series] + settings)
-        done = boot(job.kernel, initrd, MEMORY_MIB[job.kind], folder, results)
-        initrd.unlink()
-        if not (done.problem and done.emulator_failed):
-            break
-        tally.remark(f"again   {job.place} {job.kind}: the emulator failed after {done.seconds:.1f} s, attempt {attempt} of {ATTEMPTS}")
+    for old in (folder, *(results / scenario.name for scenario in job.scenarios)):
+        shutil.rmtree(old, ignore_errors=True)
+    folder.mkdir(parents=True)
+    initrd = folder / "initrd"
+    initrd.write_bytes(bases[job.kernel.series] + settings)
+    done = boot(job.kernel, initrd, MEMORY_MIB[job.kind], folder, results)
+    initrd.unlink()
     for scenario in job.scenarios:
         problems = judge(scenario, results / scenario.name, tracer=job.rung != "none")
         tally.tell(f"{job.place} {scenario.name}", problems, results / scenario.name)

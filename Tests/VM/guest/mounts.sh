@@ -26,5 +26,6 @@ mount_cgroup1() {
   mount -t tmpfs tmpfs /sys/fs/cgroup
   mkdir $G $CPUSETS
   mount -t cgroup -o memory memory $G
+  echo 1 >$G/memory.use_hierarchy # as systemd does: without, a limit is not for what is below (Kernel: until 5.11)
   mount -t cgroup -o cpuset cpuset $CPUSETS
 }

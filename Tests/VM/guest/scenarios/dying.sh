@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # What: the process that the kernel chooses has been killed before, and is held in a frozen group. The kernel lets it go and counts no kill.
+# Where its memory comes back too late, the one that asked dies as well.
 # boot: memcg
 # cgroups: 1 2
-# expect: kills=0
+# expect: kills=0+ no_kill=chosen_task_dying
 
 run() {
   group shop 64
