@@ -45,15 +45,18 @@ demo: build
 
 test: build
 	@.ci/packages test
+	python3 -m unittest discover -s Tests/VM
 	swift test --disable-xctest
 
+# Each kernel, by the highest rung that it allows.
 vmtest: build
 	@.ci/packages vmtest
-	python3 Tests/VM/run.py --quick
+	python3 Tests/VM/run.py
 
+# The same, by every rung: about an hour on two processors.
 vmtest-full: build
 	@.ci/packages vmtest
-	python3 Tests/VM/run.py
+	python3 Tests/VM/run.py --rungs fentry,kprobe,tracepoint,kmsg
 
 # The BPF objects on arm64 kernels, by a loader in C.
 vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
@@ -62,7 +65,7 @@ vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
 
 bench: build
 	@.ci/packages bench
-	python3 Benchmarks/run.py
+	python3 Benchmarks/run.py --write
 
 # Style, warnings as errors, the import rule, and the BPF objects of the other architecture.
 check: bpf

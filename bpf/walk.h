@@ -134,7 +134,8 @@ static __always_inline void walk_tasks(__u64 leader)
 
 /*
  * A kill that the tracepoint rung sees: decision, candidates and kill at once. SIGKILL was sent before, so the victim
- * may be gone by the time that it is remembered: since 6.16 sched_process_exit no longer waits for its task_lock.
+ * may be gone by the time that it is remembered: sched_process_exit, after exit_mm() and its task_lock up to 6.14,
+ * comes before them since 6.17.
  */
 static __always_inline void tracepoint_kill(const struct task_struct *task)
 {

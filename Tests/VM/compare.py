@@ -46,7 +46,12 @@ def examine(folder: Path) -> Findings:
     events, problems = read_stream(folder / "trace.ndjson")
     facts = read_facts(folder / "facts")
     start = events[0] if events else {}
-    findings = Findings(start.get("page_size", 4096), int(facts.get("cpus", 2)), start.get("kernel_release", ""))
+    findings = Findings(
+        start.get("page_size", 4096),
+        int(facts.get("cpus", 2)),
+        start.get("kernel_release", ""),
+        int(facts.get("SwapTotal", 0)) > 0,
+    )
     findings.mismatches += problems
     log = parse((folder / "kmsg.raw").read_bytes())
     findings.check("kmsg.raw: records missing", 0, log.missing_records)

@@ -16,6 +16,7 @@ class Motion(Enum):
 
     NONE = "stood still"  # in the allocator, alone, and the numbers are those that add up to the kernel's points
     RUNS = "moved: its process ran on"
+    SWAPPED = "moved: kswapd took pages of it"  # it stood still, its pages did not
     APPROXIMATE = "approximate, where the kernel has the exact sum"
 
 
@@ -23,10 +24,11 @@ RSS_COUNTERS = 4  # anon, file, shmem, swap: what a process's points are the sum
 
 
 class Findings:
-    """`release` is the kernel's, as uname(2) has it."""
+    """`release` is the kernel's, as uname(2) has it; `swaps`: the guest has swap."""
 
-    def __init__(self, page_size: int = 4096, cpus: int = 2, release: str = ""):
+    def __init__(self, page_size: int = 4096, cpus: int = 2, release: str = "", swaps: bool = False):
         self.page_size = page_size
+        self.swaps = swaps
         # Kernel: since 7.0 get_mm_rss_sum() is scored and printed; before, what a plain read of the counters gives.
         self.kernel_is_exact = int(release.partition(".")[0] or 0) >= 7
         # Kernel: lib/percpu_counter.c, compute_batch_value(): each CPU keeps less than this to itself.
@@ -44,7 +46,9 @@ class Findings:
         if self.kernel_is_exact and points_source != "kernel":
             return Motion.APPROXIMATE
         allocates = process.get("tid") == event.get("trigger", {}).get("tid")
-        return Motion.NONE if allocates and threads == 1 else Motion.RUNS
+        if not allocates or threads != 1:
+            return Motion.RUNS
+        return Motion.SWAPPED if self.swaps else Motion.NONE
 
     def pages(self, kilobytes: int) -> int:
         return kilobytes * 1024 // self.page_size

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// loader RUNG PROGRAM...: loads the BPF objects as Sources/KernelProbe does, and writes each record as a line, until SIGTERM.
-// A PROGRAM is its name, `@SYMBOL` where it goes to a symbol that its section does not name, and `?` where the rung can do without it.
-// A line is a word, KEY=VALUE... and last comm=TEXT. At the end come the processes that are there, from tasks.bpf.c.
-// Exit status: 0 done, 2 the kernel will not have the rung.
+// loader RUNG PROGRAM...: loads the BPF objects as Sources/KernelProbe does, and writes each record as a line, until
+// SIGTERM. A PROGRAM is its name, `@SYMBOL` where it goes to the return of a symbol that its section does not name, if
+// there is one, and `?` where the rung can do without it. A line is a word, KEY=VALUE... and last comm=TEXT. At the end
+// come the processes that are there, from tasks.bpf.c. Exit status: 0 done, 2 the kernel will not have the rung.
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -20,7 +20,12 @@ enum { POLL_MILLISECONDS = 100, LINE_SIZE = 512, LINKS_MAX = 32 };
 
 static volatile sig_atomic_t ended;
 static struct bpf_link *links[LINKS_MAX]; // by the number of the argument; they go when the process does
-static struct { char name[64]; char *symbol; bool optional; struct bpf_program *program; } wanted[LINKS_MAX];
+static struct {
+	char name[64];
+	char *symbol;
+	bool optional;
+	struct bpf_program *program;
+} wanted[LINKS_MAX];
 
 static void end(int signal)
 {
@@ -72,7 +77,7 @@ static void choose(struct oomwitness *probe, int count, char **arguments)
 		if (program && has_place(program, wanted[i].symbol, types)) {
 			bpf_program__set_autoload(program, true);
 			wanted[i].program = program;
-		} else
+		} else if (!program || !wanted[i].symbol)
 			refused("place", arguments[i], ENOENT);
 	}
 	btf__free(types);
@@ -102,14 +107,15 @@ static int attach(int i)
 	const struct bpf_program *program = wanted[i].program;
 	if (!strncmp(bpf_program__section_name(program), "iter/", 5))
 		return iterate(program, ignore);
-	links[i] = wanted[i].symbol ? bpf_program__attach_kprobe(program, true, wanted[i].symbol) : bpf_program__attach(program);
+	links[i] = wanted[i].symbol ? bpf_program__attach_kprobe(program, true, wanted[i].symbol)
+				    : bpf_program__attach(program);
 	return links[i] ? 0 : -errno;
 }
 
 static void write_memory(const struct ow_memory *memory)
 {
-	printf(" anon=%llu file=%llu shmem=%llu swap=%llu pgtable=%llu", memory->anon_pages, memory->file_pages, memory->shmem_pages,
-	       memory->swap_pages, memory->pgtable_pages);
+	printf(" anon=%llu file=%llu shmem=%llu swap=%llu pgtable=%llu", memory->anon_pages, memory->file_pages,
+	       memory->shmem_pages, memory->swap_pages, memory->pgtable_pages);
 }
 
 static void write_task(const struct ow_task *task)
@@ -123,8 +129,9 @@ static void write_candidates(const struct ow_candidates *chunk)
 {
 	for (__u32 i = 0; i < chunk->count; i++) {
 		const struct ow_candidate *one = &chunk->list[i];
-		printf("candidate decision=%llu pid=%d tid=%d uid=%u adj=%d flags=%u points=%lld", chunk->header.decision, one->pid,
-		       one->tid, one->uid, one->oom_score_adj, one->flags, one->points);
+		printf("candidate decision=%llu pid=%d tid=%d uid=%u adj=%d flags=%u points=%lld",
+		       chunk->header.decision, one->pid, one->tid, one->uid, one->oom_score_adj, one->flags,
+		       one->points);
 		write_memory(&one->memory);
 		printf(" comm=%.16s\n", one->comm);
 	}
@@ -132,23 +139,26 @@ static void write_candidates(const struct ow_candidates *chunk)
 
 static void write_decision(const struct ow_decision *it)
 {
-	printf("decision decision=%llu flags=%u pid=%d tid=%d uid=%u order=%d gfp_mask=%u adj=%d constraint=%u domain=%llu "
+	printf("decision decision=%llu flags=%u pid=%d tid=%d uid=%u order=%d gfp_mask=%u adj=%d constraint=%u "
+	       "domain=%llu "
 	       "chosen_points=%lld chosen_pid=%d considered=%u stored=%u limit_cgroup=%llu comm=%.16s\n",
-	       it->header.decision, it->header.flags, it->trigger.pid, it->trigger.tid, it->trigger.uid, it->trigger.order,
-	       it->trigger.gfp_mask, it->trigger.oom_score_adj, it->trigger.constraint, it->domain_pages, it->chosen_points,
-	       it->chosen_pid, it->considered, it->stored, it->limit_cgroup, it->trigger.comm);
+	       it->header.decision, it->header.flags, it->trigger.pid, it->trigger.tid, it->trigger.uid,
+	       it->trigger.order, it->trigger.gfp_mask, it->trigger.oom_score_adj, it->trigger.constraint,
+	       it->domain_pages, it->chosen_points, it->chosen_pid, it->considered, it->stored, it->limit_cgroup,
+	       it->trigger.comm);
 }
 
 static void write_cgroup(const struct ow_cgroup *it)
 {
-	printf("cgroup flags=%u levels=%u id=%llu usage=%llu limit=%llu comm=%s\n", it->header.flags, it->levels, it->level[0].id,
-	       it->level[0].usage_pages, it->level[0].limit_pages, it->names);
+	printf("cgroup flags=%u levels=%u id=%llu usage=%llu limit=%llu comm=%s\n", it->header.flags, it->levels,
+	       it->level[0].id, it->level[0].usage_pages, it->level[0].limit_pages, it->names);
 }
 
 static void write_kill(const struct ow_kill *it)
 {
-	printf("kill decision=%llu flags=%u pid=%d tid=%d ppid=%d uid=%u adj=%d threads=%u total_vm=%llu", it->header.decision,
-	       it->header.flags, it->pid, it->tid, it->ppid, it->uid, it->oom_score_adj, it->threads, it->total_vm_pages);
+	printf("kill decision=%llu flags=%u pid=%d tid=%d ppid=%d uid=%u adj=%d threads=%u total_vm=%llu",
+	       it->header.decision, it->header.flags, it->pid, it->tid, it->ppid, it->uid, it->oom_score_adj,
+	       it->threads, it->total_vm_pages);
 	write_memory(&it->memory);
 	printf(" comm=%.16s\n", it->comm);
 }
@@ -170,10 +180,11 @@ static int write_record(void *context, void *data, size_t size)
 	else if (header->kind == OW_KILL)
 		write_kill(data);
 	else if (header->kind == OW_DECISION_END)
-		printf("decision_end decision=%llu counted=%u\n", header->decision, ((struct ow_decision_end *)data)->counted);
+		printf("decision_end decision=%llu counted=%u\n", header->decision,
+		       ((struct ow_decision_end *)data)->counted);
 	else if (header->kind == OW_OUTCOME)
-		printf("outcome pid=%d tid=%d stage=%u\n", ((struct ow_outcome *)data)->pid, ((struct ow_outcome *)data)->tid,
-		       ((struct ow_outcome *)data)->stage);
+		printf("outcome pid=%d tid=%d stage=%u\n", ((struct ow_outcome *)data)->pid,
+		       ((struct ow_outcome *)data)->tid, ((struct ow_outcome *)data)->stage);
 	else
 		printf("kind_%u\n", header->kind);
 	return 0;
@@ -219,14 +230,16 @@ int main(int count, char **arguments)
 	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(probe->maps.events), write_record, NULL, NULL);
 	if (!ring)
 		return 2;
-	printf("stream_start rung=%s page_size=%ld cpus=%d\n", arguments[1], sysconf(_SC_PAGESIZE), libbpf_num_possible_cpus());
+	printf("stream_start rung=%s page_size=%ld cpus=%d\n", arguments[1], sysconf(_SC_PAGESIZE),
+	       libbpf_num_possible_cpus());
 	while (!ended)
 		ring_buffer__poll(ring, POLL_MILLISECONDS);
-	ring_buffer__consume(ring);
 	int error = snapshot();
+	ring_buffer__consume(ring);
 	if (error)
 		refused("load", "tasks", error);
 	printf("stream_end lost_kills=%llu lost_details=%llu\n", probe->bss->lost_records[OW_KILL],
-	       probe->bss->lost_records[OW_CANDIDATES] + probe->bss->lost_records[OW_CGROUP] + probe->bss->lost_records[OW_ARGV]);
+	       probe->bss->lost_records[OW_CANDIDATES] + probe->bss->lost_records[OW_CGROUP] +
+		       probe->bss->lost_records[OW_ARGV]);
 	return error ? 1 : 0;
 }

@@ -63,6 +63,7 @@ class Comparison:
         self.findings = Findings(start["page_size"] if start else 4096, cpus, self.facts["release"])
         self.problems: list[str] = []
         self.compared = 0
+        self.scopes_missed = 0  # tracepoint rung: the limit is inferred, and an earlier victim gave memory back in between
         self.counted = [counts_kills(folder / f"vmstat.{when}") for when in ("before", "after")]
 
     def of(self, word: str) -> list[Line]:
@@ -98,11 +99,15 @@ class Comparison:
             self.check("domain", domain_pages(self.findings, report, self.facts), line["domain"])
             ends = [end["counted"] for end in self.of("decision_end") if end["decision"] == number]
             self.check("counted at the end of the decision", [len(decision.kills)], ends)
-        self.check_cgroup(line, decision)
         candidates = [one for one in self.of("candidate") if one["decision"] == number]
+        if self.rung == "tracepoint" and not line["limit_cgroup"] and decision is not self.log.decisions[0]:
+            self.scopes_missed += 1  # it took the limit for the system's, and so looked at all processes
+            candidates = [one for one in candidates if report.row(one["tid"])]
+        else:
+            self.check_cgroup(line, decision)
+            self.check("considered, stored", (line["considered"],) * 2, (line["stored"], len(candidates)))
         told = [one["tid"] for one in candidates if report.row(one["tid"]) or not one["flags"] & PASSED_OVER]
         self.check("candidates", sorted(row.tid for row in report.rows), sorted(told))
-        self.check("considered, stored", (line["considered"],) * 2, (line["stored"], len(candidates)))
         dead = [one.tid for past in self.log.decisions[: self.log.decisions.index(decision)] for one in past.kills]
         for one in candidates:
             if (row := report.row(one["tid"])) and row.tid not in dead:

@@ -139,24 +139,26 @@ def perform(kernel: Kernel, rung: str, image: bytes, scenarios: list[Scenario]) 
     initrd.write_bytes(image + build_settings(2, rung, [scenario.name for scenario in scenarios]))
     done = boot(kernel, initrd, MEMORY_MIB, folder, results)
     initrd.unlink()
-    problems, told = [done.problem] if done.problem else [], []
+    problems, told, compared = [done.problem] if done.problem else [], {}, 0
     for scenario in scenarios:
-        wrong, said = judge(kernel, rung, scenario, results / scenario.name)
+        wrong, said, count = judge(kernel, rung, scenario, results / scenario.name)
         problems += [f"{scenario.name}: {problem}" for problem in wrong]
-        told += [said] if said not in told else []
-    head = f"{kernel.release} {rung}: "
+        told[said] = None
+        compared += count
+    head = f"{kernel.release} {rung}"
     if problems:
         shown = [f"    {problem}" for problem in problems[:PROBLEMS_SHOWN]]
-        print(f"FAILED  {head}{len(problems)} problems", *shown, f"    kept in {results}", sep="\n", flush=True)
+        print(f"FAILED  {head}: {len(problems)} problems", *shown, f"    kept in {results}", sep="\n", flush=True)
     else:
-        print(f"passed  {head}{'; '.join(told)}; {len(scenarios)} scenarios in {done.seconds:.1f} s", flush=True)
+        count = f"{compared} comparisons in {len(scenarios)} scenarios, {done.seconds:.1f} s"
+        print(f"passed  {head}: {count}; {'; '.join(told)}", flush=True)
     return not problems
 
 
-def judge(kernel: Kernel, rung: str, scenario: Scenario, result: Path) -> tuple[list[str], str]:
-    """What is wrong with one result, and what is to be told of it."""
+def judge(kernel: Kernel, rung: str, scenario: Scenario, result: Path) -> tuple[list[str], str, int]:
+    """What is wrong with one result, what is to be told of the rung, and how much was compared."""
     if not (result / "kmsg.raw").exists():
-        return ["the guest did not come to its end"], ""
+        return ["the guest did not come to its end"], "", 0
     (result / "trace.ndjson").rename(result / "records.txt")  # where the frame puts a tracer's output: ours is no JSON
     problems = [f"scenario: {problem}" for problem in unexpected(scenario, result)]
     status = read_facts(result / "facts").get("tracer_exit")
@@ -165,11 +167,13 @@ def judge(kernel: Kernel, rung: str, scenario: Scenario, result: Path) -> tuple[
     if rung in KERNELS[kernel.series]:
         if status != "2" or refused == "nothing":
             problems.append(f"this kernel was thought not to have it: exit status {status}, refused {refused}")
-        return problems, f"not had, as known ({refused})"
+        return problems, f"refused, as known: {refused}", 0
     if status != "0":
         said = (result / "trace.err").read_text(errors="replace").strip()[-1500:]
-        return [*problems, f"loader: exit status {status}, refused {refused}: {said}"], ""
-    return problems + comparison.run(), f"{scenario.name} {comparison.compared} comparisons, refused {refused}"
+        return [*problems, f"loader: exit status {status}, refused {refused}: {said}"], "", 0
+    problems += comparison.run()
+    missed = f", {comparison.scopes_missed} limits not inferred" if comparison.scopes_missed else ""
+    return problems, f"refused {refused}{missed}", comparison.compared
 
 
 if __name__ == "__main__":
