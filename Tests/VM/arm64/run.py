@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.append(str(HERE.parent))
 
 from compare import read_facts
 from expected import Scenario, read_scenarios, unexpected
@@ -172,8 +172,8 @@ def judge(kernel: Kernel, rung: str, scenario: Scenario, result: Path) -> tuple[
         said = (result / "trace.err").read_text(errors="replace").strip()[-1500:]
         return [*problems, f"loader: exit status {status}, refused {refused}: {said}"], "", 0
     problems += comparison.run()
-    missed = f", {comparison.scopes_missed} limits not inferred" if comparison.scopes_missed else ""
-    return problems, f"refused {refused}{missed}", comparison.compared
+    missed = f"limits not inferred in {scenario.name}: {comparison.scopes_missed}" if comparison.scopes_missed else ""
+    return problems, missed or f"refused {refused}", comparison.compared
 
 
 if __name__ == "__main__":
