@@ -5,6 +5,7 @@ far.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from enum import Enum
 
@@ -30,9 +31,11 @@ class Findings:
         self.page_size = page_size
         self.swaps = swaps
         # Kernel: since 7.0 get_mm_rss_sum() is scored and printed; before, what a plain read of the counters gives.
-        self.kernel_is_exact = int(release.partition(".")[0] or 0) >= 7
-        # Kernel: lib/percpu_counter.c, compute_batch_value(): each CPU keeps less than this to itself.
-        self.slack_pages = max(32, 2 * cpus) * cpus
+        version = tuple(int(number) for number in re.findall(r"\d+", release)[:2])
+        self.kernel_is_exact = version >= (7, 0)
+        # Kernel: since 6.2 lib/percpu_counter.c, compute_batch_value(): each CPU keeps less than this to itself. Before,
+        # mm/memory.c, check_sync_rss_stat(): each thread hands over what 66 faults brought, and one runs on each CPU.
+        self.slack_pages = (max(32, 2 * cpus) if version >= (6, 2) else 66) * cpus
         self.where = "stream"
         self.mismatches: list[str] = []
         self.notes: Counter[str] = Counter()

@@ -59,6 +59,11 @@ kills() {
   await $((FIRST_COUNT + $1)) 60
 }
 
+# kernel_says TEXT: whether it is in the kernel's log of this scenario.
+kernel_says() {
+  kmsg | grep -q "$1"
+}
+
 kill_count() {
   sed -n 's/^oom_kill //p' /proc/vmstat
 }

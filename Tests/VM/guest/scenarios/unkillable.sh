@@ -7,7 +7,7 @@
 run() {
   group shop 32
   hog join=$G/shop name=safe adj=-1000 anon=40 ready=/run/safe
-  usleep 400000
+  until_ kernel_says "no killable processes"
   limit shop 64
   ready safe
 }
