@@ -20,8 +20,7 @@ let settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 let package = Package(
   name: "oomwitness",
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // MARK: Events
@@ -36,7 +35,7 @@ let package = Package(
     // MARK: Host
     .systemLibrary(name: "CLinux"),
     .target(
-      name: "Host", dependencies: ["CLinux", "Events", .product(name: "SystemPackage", package: "swift-system")],
+      name: "Host", dependencies: ["CLinux", "Events"],
       swiftSettings: settings),
 
     // MARK: KernelLog
@@ -61,7 +60,7 @@ let package = Package(
       swiftSettings: settings),
 
     // MARK: Tests
-    .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: settings),
+    .testTarget(name: "EventsTests", dependencies: ["Events", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "HostTests", dependencies: ["Host", "Events"], swiftSettings: settings),
     .testTarget(
       name: "KernelLogTests", dependencies: ["KernelLog", "Events"], exclude: ["Fixtures"], swiftSettings: settings),

@@ -82,7 +82,7 @@ __noinline int percpu_part(__u64 counters)
 	return sum;
 }
 
-static __always_inline __s64 exact_count(const struct mm_struct *mm, __s64 count, const __s32 *counters)
+static __always_inline __s64 exact_count(__s64 count, const __s32 *counters)
 {
 	return clamped(count + percpu_part((__u64)counters));
 }
@@ -92,14 +92,11 @@ static __always_inline bool read_memory_exact(const struct mm_struct *mm, struct
 {
 	if (!has_percpu_rss() || !&__per_cpu_offset)
 		return false;
-	memory->file_pages =
-		exact_count(mm, BPF_CORE_READ(mm, rss_stat[0].count), BPF_CORE_READ(mm, rss_stat[0].counters));
-	memory->anon_pages =
-		exact_count(mm, BPF_CORE_READ(mm, rss_stat[1].count), BPF_CORE_READ(mm, rss_stat[1].counters));
-	memory->swap_pages =
-		exact_count(mm, BPF_CORE_READ(mm, rss_stat[2].count), BPF_CORE_READ(mm, rss_stat[2].counters));
+	memory->file_pages = exact_count(BPF_CORE_READ(mm, rss_stat[0].count), BPF_CORE_READ(mm, rss_stat[0].counters));
+	memory->anon_pages = exact_count(BPF_CORE_READ(mm, rss_stat[1].count), BPF_CORE_READ(mm, rss_stat[1].counters));
+	memory->swap_pages = exact_count(BPF_CORE_READ(mm, rss_stat[2].count), BPF_CORE_READ(mm, rss_stat[2].counters));
 	memory->shmem_pages =
-		exact_count(mm, BPF_CORE_READ(mm, rss_stat[3].count), BPF_CORE_READ(mm, rss_stat[3].counters));
+		exact_count(BPF_CORE_READ(mm, rss_stat[3].count), BPF_CORE_READ(mm, rss_stat[3].counters));
 	return true;
 }
 

@@ -140,7 +140,7 @@ static __always_inline void walk_tasks(__u64 leader)
 static __always_inline void tracepoint_kill(const struct task_struct *task)
 {
 	const struct cgroup_subsys_state *css = task_memcg(task);
-	__u16 flags = OW_INFERRED | OW_WALKED;
+	__u16 flags = OW_INFERRED;
 	__u64 limit;
 
 	if (owned() && scan.decision && scan.group_css && is_below(css, scan.group_css) && group_follows()) {

@@ -19,6 +19,9 @@ package struct NDJSONEncoder: Sendable {
     explanation = Explanation(pageSizeBytes: pageSizeBytes)
   }
 
+  /// Takes back the number of the last line, which nobody got: the next line has it.
+  package mutating func retract() { sequence -= 1 }
+
   /// One event as one line, `\n` included.
   package mutating func line(_ event: Event, at time: EventTime) -> [UInt8] {
     sequence += 1

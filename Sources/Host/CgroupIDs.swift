@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Events
 import Glibc
 
@@ -8,8 +9,6 @@ import Glibc
 /// BPF tells ids; a walk of the tree to find one takes longer than the group may live.
 /// Kernel: fs/kernfs/mount.c, kernfs_fh_to_dentry(), with this handle type since 5.5.
 struct CgroupIDs: ~Copyable {
-  private typealias OpenByHandle = @convention(c) (Int32, UnsafeMutableRawPointer, Int32) -> Int32
-
   /// As the C library lays it out, with the handle's eight bytes. Source: open_by_handle_at(2), struct file_handle.
   private struct Handle {
     var bytes: UInt32 = 8
@@ -18,7 +17,6 @@ struct CgroupIDs: ~Copyable {
   }
 
   private let hierarchy: CgroupHierarchy
-  private let openByHandle: OpenByHandle?
   private let mountDescriptor: Int32
   private let proc: Directory
   /// Two halves: what is not asked for while one half fills is forgotten, and the whole never holds more than the limit.
@@ -33,8 +31,6 @@ struct CgroupIDs: ~Copyable {
     self.hierarchy = hierarchy
     self.mountDescriptor = mountDescriptor
     proc = try Directory(path: procRoot)
-    // Swift's Glibc module is made without _GNU_SOURCE and does not declare the call; the library has it since 2.14.
-    openByHandle = dlsym(nil, "open_by_handle_at").map { unsafeBitCast($0, to: OpenByHandle.self) }
   }
 
   /// The path of a living group, or the last one known.
@@ -50,12 +46,10 @@ struct CgroupIDs: ~Copyable {
   }
 
   private mutating func find(_ id: UInt64) -> KernelName? {
-    guard let openByHandle else {
-      refusal = .system(operation: .openByHandle, path: hierarchy.mountPoint, errno: ENOSYS)
-      return nil
-    }
     var handle = Handle(id: id)
-    let opened = SystemCall.retrying { Int(openByHandle(mountDescriptor, &handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) }
+    let opened = SystemCall.retrying {
+      Int(open_by_handle_at(mountDescriptor, &handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    }
     guard case .value(let descriptor) = opened else {
       // ESTALE is how the kernel says that there is no such group any more.
       if case .failure(let code) = opened, code != ESTALE, code != ENOENT {

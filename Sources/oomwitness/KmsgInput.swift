@@ -21,15 +21,16 @@ final class KmsgInput: WitnessInput {
     self.candidatesListed = candidatesListed
   }
 
-  /// Opens /dev/kmsg at its end, or ends the command with the reason.
-  static func opened(candidates: CandidateCount, host: TracedHost) throws -> KmsgInput {
+  /// Opens /dev/kmsg at its end, or ends the command with the reason, after that of the last rung before it.
+  static func opened(after refusal: String?, candidates: CandidateCount, host: TracedHost) throws -> KmsgInput {
     do throws(KernelLogError) {
       let log = LogSource(
         source: .kmsg, pageSizeBytes: host.identity.pageSizeBytes, swapTotalPages: host.systemPages.swap,
         swappiness: host.swappiness, hasGroupKills: host.hasGroupKills)
       return KmsgInput(try KmsgReader(), log, candidatesListed: candidates.limit)
     } catch {
-      throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
+      let sentences = [refusal, Wording.sentence(error)].compactMap { $0 }
+      throw Diagnostic.fail(sentences.joined(separator: "; "), ExitStatus.notPossibleHere)
     }
   }
 

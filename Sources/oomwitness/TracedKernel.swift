@@ -60,10 +60,7 @@ final class TracedKernel {
       throw Diagnostic.fail(
         "--record needs BPF: \(sentences.last ?? "kmsg has no records")", ExitStatus.notPossibleHere)
     }
-    if let refusal = KmsgInput.refusal() {
-      throw Diagnostic.fail((sentences.suffix(1) + [refusal]).joined(separator: "; "), ExitStatus.notPossibleHere)
-    }
-    input = try KmsgInput.opened(candidates: candidates, host: host)
+    input = try KmsgInput.opened(after: sentences.last, candidates: candidates, host: host)
     self.start = start(.kmsg, refused + [.init(name: "/dev/kmsg", refusal: nil)])
   }
 

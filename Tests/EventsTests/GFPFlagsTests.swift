@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct GFPFlagsTests {
@@ -50,7 +51,7 @@ import Testing
   func realLogs() throws {
     let folder = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/KernelLogTests/Fixtures/"
     let texts = ["5.10-system", "6.1-system", "6.12-system", "6.18-storm", "7.2-system", "7.2-sysrq"].map {
-      readText(folder + $0 + ".kmsg")
+      Files.text(folder + $0 + ".kmsg")
     }
     var seen: Set<UInt32> = []
     for text in texts {

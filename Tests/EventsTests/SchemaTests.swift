@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
 import Glibc
+import TestSupport
 import Testing
 
 /// docs/schema/oomwitness.v1.schema.json against the lines that the encoder writes, both ways.
 @Suite(.enabled(if: Python.mayRun, Comment(rawValue: Python.refusal ?? "")))
 struct SchemaTests {
-  static let schema = Python.root + "/docs/schema/oomwitness.v1.schema.json"
+  static let schema = Repository.root + "/docs/schema/oomwitness.v1.schema.json"
 
   /// Says one line of output for each thing that the schema refuses: `LINE PATH: what`.
   static let validate = """
@@ -173,9 +174,9 @@ struct SchemaTests {
       import glob, sys
       print(*sorted(glob.glob(sys.argv[1] + "/Tests/**/*.ndjson", recursive=True)), sep="\\n")
       """
-    let paths = Python.run(find, [Python.root]).output.split(separator: "\n").map(String.init)
+    let paths = Python.run(find, [Repository.root]).output.split(separator: "\n").map(String.init)
     let said = Python.run(SchemaTests.validate, [SchemaTests.schema] + paths).output
-    let count = paths.compactMap(readText).joined().utf8.count { $0 == 0x0a }
+    let count = paths.compactMap(Files.text).joined().utf8.count { $0 == 0x0a }
     #expect(count > 10)
     #expect(said == "lines: \(count)\n")
   }

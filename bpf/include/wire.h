@@ -44,11 +44,9 @@ enum ow_record_flags {
 	OW_CGROUP_V2 = 1 << 2,
 	OW_TRUNCATED = 1 << 3,	   /* deeper or longer than the record holds */
 	OW_SHARES_MEMORY = 1 << 4, /* killed for sharing the victim's mm; the kernel does not count it */
-	OW_RSS_EXACT = 1 << 5,	   /* per-CPU parts of the counters are summed in */
 	OW_GROUP = 1 << 6,	   /* memory.oom.group applies */
 	OW_TRIGGER_KTHREAD = 1 << 7,
-	OW_WALKED = 1 << 8, /* candidates come from our own walk of the task list */
-	OW_AGAIN = 1 << 9,  /* the kernel counts a process that it killed before once more */
+	OW_AGAIN = 1 << 9, /* the kernel counts a process that it killed before once more */
 };
 
 /* Memory counters of one mm, clamped at 0 as the kernel does. */

@@ -40,19 +40,20 @@ final class EventWriter {
 
   /// False where the sink would not take it; the next line then has its number.
   func write(_ event: Event, at time: EventTime) -> Bool {
-    var next = encoder
-    guard sink.write(line(event, at: time, encoder: &next)) else { return false }
-    encoder = next
-    return true
+    if sink.write(line(event, at: time)) { return true }
+    retract()
+    return false
   }
 
   /// Makes the line and throws it away, with a number that the stream does not see.
   func rehearse(_ event: Event, at time: EventTime) {
-    var copy = encoder
-    _ = line(event, at: time, encoder: &copy)
+    _ = line(event, at: time)
+    retract()
   }
 
-  private func line(_ event: Event, at time: EventTime, encoder: inout NDJSONEncoder) -> [UInt8] {
+  private func retract() { if format == .ndjson { encoder.retract() } }
+
+  private func line(_ event: Event, at time: EventTime) -> [UInt8] {
     switch format {
     case .ndjson: encoder.line(event, at: time)
     case .pretty: Array(text.text(event, at: time).utf8)
