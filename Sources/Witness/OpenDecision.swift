@@ -209,7 +209,11 @@ struct OpenDecision: Sendable {
     var names: [String] = []
     if isOrphan { names += ["scope", "trigger", "limit"] }
     if isOrphan || ranking.count < record.stored { names.append("candidates") }
-    if record.inferred, scope(configuration) == nil { names += ["scope", "limit.total_pages", "badness.points"] }
+    if record.inferred, scope(configuration) == nil { names.append("scope") }
+    if record.inferred, domainPages(configuration) == nil {
+      names += OpenDecision.domainFields
+      if record.considered > 0 { names += OpenDecision.candidatesDomainFields }
+    }
     if path == nil { names.append("decision.path") }
     if record.trigger.control == nil {
       names += ["decision.message", "trigger.gfp_mask", "trigger.gfp_flags", "trigger.order"]
@@ -217,6 +221,15 @@ struct OpenDecision: Sendable {
     if record.limitCgroupID != nil, limitLevel == nil { names.append("limit.limit_pages") }
     return names
   }
+
+  /// What cannot be computed where the size of the domain is not known.
+  private static let domainFields = [
+    "limit.total_pages", "badness.points", "badness.total_pages", "badness.breakdown.adj_points",
+  ]
+  private static let candidatesDomainFields = [
+    "candidates.runner_up_margin", "candidates.list.points", "candidates.list.rank",
+    "candidates.list.breakdown.adj_points",
+  ]
 
   private var limitLevel: (CgroupRecord, Int)? {
     guard let id = record.limitCgroupID else { return nil }

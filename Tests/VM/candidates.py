@@ -55,7 +55,7 @@ def check_candidate(findings: Findings, event: dict, candidate: dict, row: TaskR
     findings.check(f"{place}: pid", row.tgid, candidate["pid"])
     findings.check(f"{place}: uid", row.uid, candidate.get("uid"))
     findings.check(f"{place}: oom_score_adj", row.columns["oom_score_adj"], candidate["oom_score_adj"])
-    check_eligible(findings, place, candidate, row, dead)
+    check_eligible(findings, place, event, candidate, row, dead)
     breakdown = candidate.get("breakdown")
     if not breakdown:
         return
@@ -89,11 +89,15 @@ def has_run_exec(candidate: dict, row: TaskRow) -> bool:
     return resident != row.columns["rss"]
 
 
-def check_eligible(findings: Findings, place: str, candidate: dict, row: TaskRow, dead: set[int]) -> None:
+def check_eligible(
+    findings: Findings, place: str, event: dict, candidate: dict, row: TaskRow, dead: set[int]
+) -> None:
     """-1000 is never taken, nor a process that was killed before; of others a reason is told that no log can deny."""
     skipped = candidate.get("skipped")
     findings.check(f"{place}: eligible", skipped is None, candidate["eligible"])
-    findings.check(f"{place}: points, rank", skipped is None, "points" in candidate and "rank" in candidate)
+    for name in ("points", "rank"):
+        wanted = skipped is None and not findings.declared(event, f"candidates.list.{name}")
+        findings.check(f"{place}: {name} there", wanted, name in candidate)
     if row.tgid in dead:
         findings.check(f"{place}: passed over, being dead", True, skipped is not None)
     elif row.columns["oom_score_adj"] == -1000:

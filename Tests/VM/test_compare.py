@@ -292,6 +292,23 @@ class CompareTests(unittest.TestCase):
         self.assertEqual(changed(self.folder, "6.12-v2-memcg", absent), [])
         self.assert_told(changed(self.folder, "6.12-v2-memcg", wrong), "limit.limit_pages")
 
+    def test_candidates_without_points_have_to_be_declared(self):
+        def without(*names: str):
+            def edit(events: list[dict]) -> None:
+                kill = of_type(events, "oom_kill")[0]
+                kill["unavailable"] = list(names)
+                for candidate in kill["candidates"]["list"]:
+                    for name in ("points", "points_source", "rank"):
+                        candidate.pop(name, None)
+                kill["candidates"].pop("runner_up_margin", None)
+
+            return edit
+
+        names = [f"candidates.list.{name}" for name in ("points", "rank")]
+        self.assertEqual(changed(self.folder, "6.12-v2-memcg", without(*names)), [])
+        self.assert_told(changed(self.folder, "6.12-v2-memcg", without(names[0])), "rank there")
+        self.assert_told(changed(self.folder, "6.12-v2-memcg", without(names[1])), "points there")
+
     def test_a_folder_without_files_is_a_mismatch(self):
         self.assert_told(compare(self.folder), "kmsg.raw, trace.ndjson, vmstat.before, vmstat.after absent")
 

@@ -87,6 +87,27 @@ import Testing
     #expect(kill?.trigger?.gfpMask == nil && kill?.trigger?.order == nil)
   }
 
+  @Test("with several NUMA nodes the domain is not known: all that comes from its size is absent, and named")
+  func manyNodes() {
+    var assembler = Assembler.test(.tracepoint)
+    assembler.configuration.hasManyMemoryNodes = true
+    let kill = assembler.receive([
+      Make.inferred(limit: nil, considered: 2), Make.candidate(20, Make.parts(500)),
+      Make.candidate(21, Make.parts(900), adj: -1000, skipped: .oomScoreAdjMin), Make.kill(adj: -10),
+    ]).kills.first
+    #expect(kill?.scope == nil && kill?.limit?.totalPages == nil)
+    #expect(kill?.badness?.points == nil && kill?.badness?.domainPages == nil && kill?.badness?.adjPoints == nil)
+    #expect(kill?.candidates?.list.map(\.pid) == [20, 21])
+    #expect(kill?.candidates?.list.allSatisfy { $0.points == nil && $0.rank == nil && $0.adjPoints == nil } == true)
+    #expect(
+      kill?.unavailable == [
+        "scope", "limit.total_pages", "badness.points", "badness.total_pages", "badness.breakdown.adj_points",
+        "candidates.runner_up_margin", "candidates.list.points", "candidates.list.rank",
+        "candidates.list.breakdown.adj_points", "decision.path", "decision.message", "trigger.gfp_mask",
+        "trigger.gfp_flags", "trigger.order",
+      ])
+  }
+
   @Test("a limit whose group was not told is named, with no numbers")
   func limitNotTold() {
     var assembler = Assembler.test(.tracepoint)
