@@ -258,7 +258,7 @@ int on_mark_victim(struct bpf_raw_tracepoint_args *ctx)
 	signalled = (const void *)pending->task;
 	if (pending->owner == (__u64)current && BPF_CORE_READ(signalled, pid) == tid) {
 		pending->owner = 0;
-		tracepoint_kill(signalled);
+		tracepoint_kill(ctx, signalled);
 		return 0;
 	}
 	if (BPF_CORE_READ(current, pid) == tid)
@@ -274,16 +274,13 @@ int remember_oom_events(struct bpf_iter__task *ctx)
 {
 	const struct task_struct *task = ctx->task;
 	const struct cgroup_subsys_state *css;
-	__u64 event = bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM);
 	__u32 level;
 
 	if (!task)
 		return 0;
 	css = task_memcg(task);
 	for (level = 0; level < OW_CGROUP_LEVELS && css; level++) {
-		__u64 id = css_id(css), now = memcg_events(css, true, event);
-
-		bpf_map_update_elem(&oom_events_seen, &id, &now, BPF_ANY);
+		remember_oom_event(css);
 		css = BPF_CORE_READ(css, parent);
 	}
 	return 0;

@@ -12,12 +12,18 @@
 #define VICTIMS_MAX 1024
 #define TASKS_PER_PART 256
 #define TASKS_PARTS 128 /* times 256: list nodes that the tracepoint rung looks at */
+#define STACK_DEPTH 16	/* return addresses from mark_victim up; memcg's and sysrq's callers are within 8 */
 #define NONE ((__u32)-1)
 #define NEAR_LIMIT_PAGES 1024		      /* a full memcg: charges come in batches */
 #define POINTS_INELIGIBLE ((long)(1UL << 63)) /* LONG_MIN */
 
 /* True on the rung that has no decision hooks: mark_victim then tells all. */
 const volatile bool tracepoint_alone = false;
+
+/* Tracepoint rung: where the code of three functions begins and ends, by kallsyms; 0 where that hides it. */
+const volatile __u64 out_of_memory_code[2];
+const volatile __u64 memcg_oom_code[2];
+const volatile __u64 sysrq_oom_code[2];
 
 /* Read by user space, never reset: how much did not fit. */
 __u64 lost_records[OW_KINDS];

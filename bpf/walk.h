@@ -45,12 +45,51 @@ static __always_inline __u64 memcg_events(const struct cgroup_subsys_state *css,
 	return count;
 }
 
+enum oom_caller { CALLER_NOT_SEEN, CALLER_ALLOCATOR, CALLER_MEMCG, CALLER_SYSRQ };
+
+__u64 oom_stack[STACK_DEPTH];
+
+static __always_inline bool is_within(__u64 address, const volatile __u64 *code)
+{
+	return address >= code[0] && address < code[1];
+}
+
+/* Who called out_of_memory(), by the return addresses on the kernel's stack: no counter can be mistaken there. */
+static __always_inline enum oom_caller oom_caller(void *ctx)
+{
+	long bytes = bpf_get_stack(ctx, oom_stack, sizeof(oom_stack), 0);
+	enum oom_caller caller = CALLER_NOT_SEEN;
+	__u32 i;
+
+	for (i = 0; i < STACK_DEPTH && (long)(i * sizeof(__u64)) < bytes; i++) {
+		__u64 address = oom_stack[i];
+
+		if (is_within(address, out_of_memory_code))
+			caller = CALLER_ALLOCATOR;
+		else if (is_within(address, memcg_oom_code))
+			return CALLER_MEMCG;
+		else if (is_within(address, sysrq_oom_code))
+			return CALLER_SYSRQ;
+	}
+	/* Who was seen to be neither may only have been hidden. */
+	return memcg_oom_code[0] ? caller : CALLER_NOT_SEEN;
+}
+
+static __always_inline void remember_oom_event(const struct cgroup_subsys_state *css)
+{
+	__u64 id = css_id(css), now = memcg_events(css, true, bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM));
+
+	bpf_map_update_elem(&oom_events_seen, &id, &now, BPF_ANY);
+}
+
 /*
  * The nearest group at or above the victim whose limit was hit: it had a MEMCG_OOM event since it was last looked at,
- * it is full, and the current task is in it (or has just lowered its limit). 0: nobody's, so the system's.
+ * it is full, and the current task is in it (or has just lowered its limit). Where it is certain that there is one, but
+ * memory has come back meanwhile: that with the event, else the fullest. 0: nobody's, so the system's.
  */
-__noinline __u64 binding_memcg(__u64 css_address)
+__noinline __u64 binding_memcg(__u64 css_address, __u32 certain)
 {
+	__u64 with_event = 0, fullest = 0, least_room = ~0ULL;
 	const struct cgroup_subsys_state *css = (const void *)css_address;
 	const struct cgroup_subsys_state *mine = task_memcg((const void *)bpf_get_current_task());
 	__u64 event = bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM);
@@ -61,15 +100,25 @@ __noinline __u64 binding_memcg(__u64 css_address)
 		const __u64 *seen = bpf_map_lookup_elem(&oom_events_seen, &id);
 		__u64 usage = BPF_CORE_READ(memcg_of(css), memory.usage.counter);
 		__u64 limit = BPF_CORE_READ(memcg_of(css), memory.max);
+		__u64 room = usage < limit ? limit - usage : 0;
 
-		if (now > (seen ? *seen : 0) && usage + NEAR_LIMIT_PAGES >= limit &&
-		    (usage > limit || is_below(mine, (__u64)css))) {
-			bpf_map_update_elem(&oom_events_seen, &id, &now, BPF_ANY);
-			return (__u64)css;
+		if (usage > limit || is_below(mine, (__u64)css)) {
+			bool event_is_new = now > (seen ? *seen : 0);
+
+			if (event_is_new && room <= NEAR_LIMIT_PAGES)
+				return (__u64)css;
+			if (event_is_new && !with_event)
+				with_event = (__u64)css;
+			if (room < least_room) {
+				least_room = room;
+				fullest = (__u64)css;
+			}
 		}
 		css = BPF_CORE_READ(css, parent);
 	}
-	return 0;
+	if (!certain)
+		return 0;
+	return with_event ? with_event : fullest;
 }
 
 /* The highest group at or above the victim, and below the limit's, that is killed as one; 0: none. */
@@ -137,11 +186,12 @@ static __always_inline void walk_tasks(__u64 leader)
  * may be gone by the time that it is remembered: sched_process_exit, after exit_mm() and its task_lock up to 6.14,
  * comes before them since 6.17.
  */
-static __always_inline void tracepoint_kill(const struct task_struct *task)
+static __always_inline void tracepoint_kill(void *ctx, const struct task_struct *task)
 {
 	const struct cgroup_subsys_state *css = task_memcg(task);
 	__u16 flags = OW_INFERRED;
-	__u64 limit;
+	enum oom_caller caller;
+	__u64 limit = 0;
 
 	if (owned() && scan.decision && scan.group_css && is_below(css, scan.group_css) && group_follows()) {
 		send_kill((__u64)task, OW_GROUP | OW_EXPECT_MORE);
@@ -149,7 +199,13 @@ static __always_inline void tracepoint_kill(const struct task_struct *task)
 		return;
 	}
 	scan_begin(0);
-	limit = binding_memcg((__u64)css);
+	caller = oom_caller(ctx);
+	if (caller == CALLER_SYSRQ)
+		flags |= OW_SYSRQ;
+	if (caller == CALLER_MEMCG || caller == CALLER_NOT_SEEN)
+		limit = binding_memcg((__u64)css, caller == CALLER_MEMCG);
+	if (limit)
+		remember_oom_event((const void *)limit);
 	scan.domain_css = limit;
 	scan.group_css = group_memcg((__u64)css, limit);
 	if (scan.group_css) {

@@ -4,10 +4,25 @@
 #include <malloc.h>
 #include <sys/signalfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 // In glibc since 2.2, declared only by libcap's header. Source: capset(2).
 int capget(void *header, void *data);
 int capset(void *header, const void *data);
+
+// sched_setattr(2), of which glibc has known since 2.41: SCHED_OTHER, this niceness, this slice. 0, or -1 and errno.
+struct clinux_sched_attr {
+  unsigned int size, policy;
+  unsigned long long flags;
+  int nice;
+  unsigned int priority;
+  unsigned long long runtime, deadline, period;
+};
+static inline int clinux_set_slice(int nice, unsigned long long nanoseconds) {
+  struct clinux_sched_attr attributes = {.size = sizeof(attributes), .nice = nice, .runtime = nanoseconds};
+  return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
 
 // In glibc since 2.14, declared only with _GNU_SOURCE. Source: open_by_handle_at(2).
 int open_by_handle_at(int mount, void *handle, int flags);

@@ -96,11 +96,13 @@ package struct DecisionRecord: Sendable {
   package var group: Bool
   /// No `decisionEnd` will come, and more kills may.
   package var expectMore: Bool
+  /// Somebody asked for it by sysrq-f. Kernel: drivers/tty/sysrq.c, moom_callback().
+  package var isSysrq: Bool
 
   package init(
     decision: UInt64, monotonicNanoseconds: Int64, trigger: TriggerRecord, domainPages: Pages?, chosenPoints: Pages?,
     limitCgroupID: UInt64?, considered: Int, stored: Int, chosenPID: Int32, message: String?, inferred: Bool,
-    group: Bool, expectMore: Bool
+    group: Bool, expectMore: Bool, isSysrq: Bool = false
   ) {
     self.decision = decision
     self.monotonicNanoseconds = monotonicNanoseconds
@@ -115,6 +117,7 @@ package struct DecisionRecord: Sendable {
     self.inferred = inferred
     self.group = group
     self.expectMore = expectMore
+    self.isSysrq = isSysrq
   }
 }
 

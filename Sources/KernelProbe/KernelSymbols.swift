@@ -9,6 +9,8 @@ import Glibc
 package struct KernelSymbols: Sendable {
   /// Functions of interest that kallsyms lists, `oom_badness.part.0` among them.
   package let listed: Set<String>
+  /// Where the code of those lies, for return addresses; absent where the kernel hides addresses (kptr_restrict).
+  package let code: [String: Range<UInt64>]
   /// Functions of interest that BTF describes.
   package let described: Set<String>
   /// Whether this kernel describes its types at all: without it no program can be placed.
@@ -16,6 +18,8 @@ package struct KernelSymbols: Sendable {
 
   package init(interesting: [String], kallsymsPath: String = "/proc/kallsyms") {
     var listed: Set<String> = []
+    var code: [String: Range<UInt64>] = [:]
+    var open: (name: String, start: UInt64)?
     let wanted = Set(interesting)
     if let file = fopen(kallsymsPath, "re") {
       defer { fclose(file) }
@@ -26,11 +30,20 @@ package struct KernelSymbols: Sendable {
         // "ffffffff81000000 T name\n"; a module's symbols end in "\t[module]".
         guard let blank = strrchr(line, 0x20), let end = strpbrk(blank, "\t\n") else { continue }
         end.pointee = 0
+        // The list is sorted: a function ends where the next symbol begins.
+        let address = UInt64(strtoull(line, nil, 16))
+        if let (name, start) = open, address > start {
+          code[name] = start..<address
+          open = nil
+        }
         let name = String(cString: blank + 1)
-        if wanted.contains(name) { listed.insert(name) }
+        guard wanted.contains(name) else { continue }
+        listed.insert(name)
+        if address != 0 { open = (name, address) }
       }
     }
     self.listed = listed
+    self.code = code
     guard let btf = btf__load_vmlinux_btf() else {
       described = []
       hasBTF = false

@@ -35,6 +35,12 @@ package struct OpenProbe: ~Copyable {
     skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
     skeleton.pointee.rodata.pointee.cpu_count = UInt32(max(1, libbpf_num_possible_cpus()))
     skeleton.pointee.rodata.pointee.tracepoint_alone = rung == .tracepoint
+    func code(_ function: String) -> (UInt64, UInt64) {
+      symbols.code[function].map { ($0.lowerBound, $0.upperBound) } ?? (0, 0)
+    }
+    skeleton.pointee.rodata.pointee.out_of_memory_code = code("out_of_memory")
+    skeleton.pointee.rodata.pointee.memcg_oom_code = code("mem_cgroup_out_of_memory")
+    skeleton.pointee.rodata.pointee.sysrq_oom_code = code("moom_callback")
     bpf_map__set_max_entries(skeleton.pointee.maps.events, OpenProbe.ringEntries(ringBytes))
   }
 

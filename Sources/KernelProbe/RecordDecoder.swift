@@ -138,7 +138,8 @@ extension DecisionRecord {
       limitCgroupID: record.limit_cgroup == 0 ? nil : record.limit_cgroup, considered: Int(record.considered),
       stored: Int(record.stored), chosenPID: record.chosen_pid,
       message: message.isEmpty ? nil : String(decoding: message, as: UTF8.self), inferred: inferred,
-      group: record.header.has(OW_GROUP), expectMore: record.header.has(OW_EXPECT_MORE))
+      group: record.header.has(OW_GROUP), expectMore: record.header.has(OW_EXPECT_MORE),
+      isSysrq: record.header.has(OW_SYSRQ) || (record.trigger.constraint != OW_NOT_SEEN && record.trigger.order == -1))
   }
 }
 

@@ -17,12 +17,13 @@ package enum Recording {
     package var systemSwapPages: Pages
     package var seesBadness: Bool
     package var seesMemoryFreed: Bool
+    package var hasManyMemoryNodes: Bool
     /// Wall clock less CLOCK_MONOTONIC, in nanoseconds.
     package var wallLessMonotonicNanoseconds: Int64
 
     package init(
       source: Source, pageSizeBytes: Int, systemDomainPages: Pages, systemSwapPages: Pages, seesBadness: Bool,
-      seesMemoryFreed: Bool, wallLessMonotonicNanoseconds: Int64
+      seesMemoryFreed: Bool, hasManyMemoryNodes: Bool, wallLessMonotonicNanoseconds: Int64
     ) {
       self.source = source
       self.pageSizeBytes = pageSizeBytes
@@ -30,6 +31,7 @@ package enum Recording {
       self.systemSwapPages = systemSwapPages
       self.seesBadness = seesBadness
       self.seesMemoryFreed = seesMemoryFreed
+      self.hasManyMemoryNodes = hasManyMemoryNodes
       self.wallLessMonotonicNanoseconds = wallLessMonotonicNanoseconds
     }
   }
@@ -54,7 +56,7 @@ package enum Recording {
       var header: [UInt64] = [
         Recording.magic, UInt64(Recording.sources.firstIndex(of: context.source) ?? 0), UInt64(context.pageSizeBytes),
         UInt64(bitPattern: context.systemDomainPages), UInt64(bitPattern: context.systemSwapPages),
-        context.seesBadness ? 1 : 0, context.seesMemoryFreed ? 1 : 0,
+        context.seesBadness ? 1 : 0, (context.seesMemoryFreed ? 1 : 0) | (context.hasManyMemoryNodes ? 2 : 0),
         UInt64(bitPattern: context.wallLessMonotonicNanoseconds),
       ]
       fwrite(&header, 8, header.count, file)
@@ -89,13 +91,14 @@ package enum Recording {
         (0..<8).map { raw.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
       }
       guard header[0] == Recording.magic, header[1] < UInt64(Recording.sources.count),
-        (4096...65_536).contains(header[2]), header[3] <= 1 << 44, header[4] <= 1 << 44, header[5] <= 1, header[6] <= 1,
+        (4096...65_536).contains(header[2]), header[3] <= 1 << 44, header[4] <= 1 << 44, header[5] <= 1, header[6] <= 3,
         Int64(bitPattern: header[7]).magnitude <= 1 << 61
       else { throw .notARecording(path: path) }
       context = Context(
         source: Recording.sources[Int(header[1])], pageSizeBytes: Int(header[2]),
         systemDomainPages: Int64(bitPattern: header[3]), systemSwapPages: Int64(bitPattern: header[4]),
-        seesBadness: header[5] != 0, seesMemoryFreed: header[6] != 0,
+        seesBadness: header[5] != 0, seesMemoryFreed: header[6] & 1 != 0,
+        hasManyMemoryNodes: header[6] & 2 != 0,
         wallLessMonotonicNanoseconds: Int64(bitPattern: header[7]))
     }
 

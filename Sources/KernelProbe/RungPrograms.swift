@@ -27,7 +27,7 @@ struct RungPrograms {
   /// Kernel functions whose presence decides what is tried.
   static let functions = [
     "out_of_memory", "oom_evaluate_task", "oom_badness", "oom_badness.part.0", "oom_kill_process", "__oom_kill_process",
-    "exit_mmap",
+    "exit_mmap", "mem_cgroup_out_of_memory", "moom_callback",
   ]
 
   let programs: [Program]

@@ -71,7 +71,7 @@ struct OpenDecision: Sendable {
     if let pages = record.domainPages { return pages }
     guard record.inferred else { return nil }
     guard record.limitCgroupID != nil else {
-      return configuration.hasManyMemoryNodes ? nil : configuration.systemDomainPages
+      return scope(configuration) == .system ? configuration.systemDomainPages : nil
     }
     guard let (cgroup, index) = limitLevel, let limit = cgroup.levels[index].limit.pages else { return nil }
     let swap: Pages =
@@ -88,8 +88,8 @@ struct OpenDecision: Sendable {
     if let control = record.trigger.control { return control.scope }
     guard record.inferred else { return nil }
     if record.limitCgroupID != nil { return .memcg }
-    // With one node no cpuset and no policy can be what ran out; with more the tracepoint does not tell.
-    return configuration.hasManyMemoryNodes ? nil : .system
+    // With one node no cpuset and no policy can be what ran out, nor by sysrq-f; else the tracepoint does not tell.
+    return configuration.hasManyMemoryNodes && !record.isSysrq ? nil : .system
   }
 
   func trigger(victimPID: Int32?) -> Trigger {
@@ -157,8 +157,8 @@ struct OpenDecision: Sendable {
   private var path: Decision.Path? {
     let counted = victims.filter { $0.count > 0 }
     if counted.count > 1 || counted.contains(where: { $0.count > 1 }) { return .memcgGroup }
-    guard let control = record.trigger.control else { return nil }
-    if control.order == -1 { return .sysrq }
+    if record.isSysrq { return .sysrq }
+    guard record.trigger.control != nil else { return nil }
     return isAllocatingTask ? .allocatingTask : .scan
   }
 

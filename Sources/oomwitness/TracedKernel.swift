@@ -77,6 +77,7 @@ final class TracedKernel {
       source: configuration.source, pageSizeBytes: configuration.pageSizeBytes,
       systemDomainPages: configuration.systemDomainPages, systemSwapPages: configuration.systemSwapPages,
       seesBadness: configuration.seesBadness, seesMemoryFreed: configuration.seesMemoryFreed,
+      hasManyMemoryNodes: configuration.hasManyMemoryNodes,
       wallLessMonotonicNanoseconds: clock.wall - clock.monotonic)
     do throws(Recording.Failure) {
       return try Recording.Writer(path: path, context: context)

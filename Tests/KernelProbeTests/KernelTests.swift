@@ -214,4 +214,26 @@ enum Kernel {
     #expect(listed == ["out_of_memory", "oom_badness.part.0", "exit_mmap"])
     #expect(KernelSymbols(interesting: wanted, kallsymsPath: "/nowhere").listed == [])
   }
+
+  @Test("a function's code ends where the next symbol begins, and is not known where addresses are hidden")
+  func code() throws {
+    let path = try RecordingTests.Path()
+    let text = """
+      ffffffff81000000 T out_of_memory
+      ffffffff81000000 T alias
+      ffffffff81000040 t moom_callback
+      ffffffff81000080 t next
+      0000000000000000 T oom_kill_process
+      ffffffff81000090 t last
+      """
+    try path.write(Array(text.utf8))
+    let wanted = ["out_of_memory", "moom_callback", "oom_kill_process", "last"]
+    let symbols = KernelSymbols(interesting: wanted, kallsymsPath: path.path)
+    #expect(symbols.listed.count == 4)
+    #expect(
+      symbols.code == [
+        "out_of_memory": 0xffff_ffff_8100_0000..<0xffff_ffff_8100_0040,
+        "moom_callback": 0xffff_ffff_8100_0040..<0xffff_ffff_8100_0080,
+      ])
+  }
 }

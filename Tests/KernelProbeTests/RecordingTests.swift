@@ -9,7 +9,7 @@ import Testing
 @Suite struct RecordingTests {
   private static let context = Recording.Context(
     source: .tracepoint, pageSizeBytes: 4096, systemDomainPages: 1_000_000, systemSwapPages: 3000, seesBadness: true,
-    seesMemoryFreed: false, wallLessMonotonicNanoseconds: 1_700_000_000_000_000_000)
+    seesMemoryFreed: false, hasManyMemoryNodes: false, wallLessMonotonicNanoseconds: 1_700_000_000_000_000_000)
 
   /// A path that is nobody else's; the file is removed at the end of its life.
   final class Path {
@@ -80,9 +80,11 @@ import Testing
 
   @Test("each source and each flag of the context survives", arguments: [Source.fentry, .kprobe, .tracepoint])
   func contexts(source: Source) throws {
-    for (badness, freed) in [(false, false), (true, false), (false, true), (true, true)] {
+    for bits in 0..<8 {
       var context = RecordingTests.context
-      (context.source, context.seesBadness, context.seesMemoryFreed) = (source, badness, freed)
+      context.source = source
+      (context.seesBadness, context.seesMemoryFreed, context.hasManyMemoryNodes) =
+        (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0)
       (context.pageSizeBytes, context.systemSwapPages, context.wallLessMonotonicNanoseconds) = (65_536, 0, -5)
       let path = try Path()
       try RecordingTests.write([], to: path, context)

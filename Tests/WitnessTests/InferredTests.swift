@@ -108,6 +108,19 @@ import Testing
       ])
   }
 
+  @Test("sysrq-f, as the stack tells, is about the whole system whatever the nodes")
+  func sysrq() {
+    var assembler = Assembler.test(.tracepoint)
+    assembler.configuration.hasManyMemoryNodes = true
+    let kill = assembler.receive([
+      Make.inferred(limit: nil, considered: 1, isSysrq: true), Make.candidate(20, Make.parts(500)), Make.kill(),
+    ]).kills.first
+    #expect(kill?.scope == .system && kill?.decision.path == .sysrq)
+    #expect(kill?.badness?.points == 500 && kill?.badness?.domainPages == 1_000_000)
+    #expect(
+      kill?.unavailable == ["decision.message", "trigger.gfp_mask", "trigger.gfp_flags", "trigger.order"])
+  }
+
   @Test("a limit whose group was not told is named, with no numbers")
   func limitNotTold() {
     var assembler = Assembler.test(.tracepoint)

@@ -39,19 +39,19 @@ enum Make {
       DecisionRecord(
         decision: id, monotonicNanoseconds: time, trigger: trigger, domainPages: domain, chosenPoints: points,
         limitCgroupID: limit, considered: considered, stored: stored ?? considered, chosenPID: chosen,
-        message: message, inferred: false, group: false, expectMore: false))
+        message: message, inferred: false, group: false, expectMore: false, isSysrq: trigger.control?.order == -1))
   }
 
   /// As mark_victim alone tells it.
   static func inferred(
     _ id: UInt64 = 1, at time: Int64 = 1_000_000, limit: UInt64? = 7, considered: Int = 2, chosen: Int32 = 20,
-    expectMore: Bool = false
+    expectMore: Bool = false, isSysrq: Bool = false
   ) -> KernelRecord {
     .decision(
       DecisionRecord(
         decision: id, monotonicNanoseconds: time, trigger: trigger(control: nil), domainPages: nil, chosenPoints: nil,
         limitCgroupID: limit, considered: considered, stored: considered, chosenPID: chosen, message: nil,
-        inferred: true, group: false, expectMore: expectMore))
+        inferred: true, group: false, expectMore: expectMore, isSysrq: isSysrq))
   }
 
   static func candidate(

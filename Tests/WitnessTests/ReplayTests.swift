@@ -25,6 +25,7 @@ import Testing
     configuration.systemSwapPages = reader.context.systemSwapPages
     configuration.seesBadness = reader.context.seesBadness
     configuration.seesMemoryFreed = reader.context.seesMemoryFreed
+    configuration.hasManyMemoryNodes = reader.context.hasManyMemoryNodes
     let input = RecordInput(source: reader, configuration: configuration)
     var actions: [Assembler.Action] = []
     input.finish(&actions)

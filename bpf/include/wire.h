@@ -46,6 +46,7 @@ enum ow_record_flags {
 	OW_SHARES_MEMORY = 1 << 4, /* killed for sharing the victim's mm; the kernel does not count it */
 	OW_GROUP = 1 << 6,	   /* memory.oom.group applies */
 	OW_TRIGGER_KTHREAD = 1 << 7,
+	OW_SYSRQ = 1 << 8, /* sysrq-f asked for it: tracepoint rung, which sees no order */
 	OW_AGAIN = 1 << 9, /* the kernel counts a process that it killed before once more */
 };
 

@@ -29,6 +29,7 @@ struct Replay: ParsableCommand {
     configuration.systemSwapPages = context.systemSwapPages
     configuration.seesBadness = context.seesBadness
     configuration.seesMemoryFreed = context.seesMemoryFreed
+    configuration.hasManyMemoryNodes = context.hasManyMemoryNodes
     let writer = EventWriter(format: output.format, host: "replay", bootID: nil, pageSizeBytes: context.pageSizeBytes)
     let input = RecordInput(source: reader, configuration: configuration)
     var actions: [Assembler.Action] = []
