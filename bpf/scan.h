@@ -48,9 +48,10 @@ struct {
 	__u32 pending; /* candidate whose points are being made */
 	__u32 padding;
 	__u64 pending_mm;
-	__u64 cred; /* of the last candidate, and its uid: children share it */
-	__u64 css;  /* of the last candidate, and its id: so do neighbours */
+	__u64 cred;    /* of the last candidate, and its uid: children share it */
+	__u64 css_set; /* of the last task looked at, with its memcg, that one's id, and whether it is in the domain */
 	__u64 css_id;
+	__u32 in_domain;
 	__u32 uid;
 	__u32 padding_uid;
 	__u32 counted;
@@ -173,7 +174,7 @@ static __always_inline void scan_begin(__u64 oc)
 	scan.stored = 0;
 	scan.pending = NONE;
 	scan.cred = 0;
-	scan.css = 0;
+	scan.css_set = 0;
 	scan.counted = 0;
 	scan.killing = 0;
 	scan.last_tgid = 0;
@@ -192,18 +193,40 @@ static __always_inline __u32 known_uid(const struct cred *cred)
 {
 	if (scan.cred != (__u64)cred) {
 		scan.cred = (__u64)cred;
-		scan.uid = BPF_CORE_READ(cred, uid.val);
+		scan.uid = FIELD(struct cred, cred, uid.val);
 	}
 	return scan.uid;
 }
 
-static __always_inline __u64 known_id(const struct cgroup_subsys_state *css)
+static __always_inline bool is_below(const struct cgroup_subsys_state *css, __u64 ancestor)
 {
-	if (scan.css != (__u64)css) {
-		scan.css = (__u64)css;
-		scan.css_id = css_id(css);
+	__u32 level;
+
+	for (level = 0; level < OW_CGROUP_LEVELS && css; level++) {
+		if ((__u64)css == ancestor)
+			return true;
+		css = BPF_CORE_READ(css, parent);
 	}
-	return scan.css_id;
+	return false;
+}
+
+/* Looks up the memory cgroup of a task, once for a row of tasks in the same cgroups: mostly neighbours are. */
+__noinline int look_up_cgroup(__u64 css_set)
+{
+	const struct cgroup_subsys_state *css = set_memcg((const void *)css_set);
+
+	scan.css_set = css_set;
+	scan.css_id = css_id(css);
+	scan.in_domain = !scan.domain_css || is_below(css, scan.domain_css);
+	return 0;
+}
+
+static __always_inline void know_cgroup(const struct task_struct *task)
+{
+	__u64 css_set = (__u64)ADDRESS(struct task_struct, task, cgroups);
+
+	if (scan.css_set != css_set)
+		look_up_cgroup(css_set);
 }
 
 /* Keeps one process as a candidate. Kernel threads are not kept: the kernel never takes one. */
@@ -216,29 +239,30 @@ __noinline int keep_candidate(__u64 leader_address)
 	__u32 index = scan.stored;
 
 	scan.pending = NONE;
-	if (BPF_CORE_READ(leader, flags) & PF_KTHREAD)
+	if (FIELD(struct task_struct, leader, flags) & PF_KTHREAD)
 		return 0;
 	scan.considered++;
 	candidate = index < OW_CANDIDATES_MAX ? candidate_at(index) : NULL;
 	if (!candidate)
 		return 0;
 	task = leader;
-	mm = BPF_CORE_READ(leader, mm);
+	mm = ADDRESS(struct task_struct, leader, mm);
 	if (!mm) {
 		task = (const void *)thread_with_mm(leader_address);
 		mm = task ? BPF_CORE_READ(task, mm) : NULL;
 		if (!task)
 			task = leader;
 	}
-	signal = BPF_CORE_READ(task, signal);
-	candidate->pid = BPF_CORE_READ(leader, tgid);
-	candidate->tid = BPF_CORE_READ(task, pid);
-	candidate->uid = known_uid(BPF_CORE_READ(task, real_cred));
-	candidate->oom_score_adj = BPF_CORE_READ(signal, oom_score_adj);
-	candidate->cgroup = known_id(task_memcg(task));
+	know_cgroup(task);
+	signal = ADDRESS(struct task_struct, task, signal);
+	candidate->pid = FIELD(struct task_struct, leader, tgid);
+	candidate->tid = FIELD(struct task_struct, task, pid);
+	candidate->uid = known_uid(ADDRESS(struct task_struct, task, real_cred));
+	candidate->oom_score_adj = FIELD(struct signal_struct, signal, oom_score_adj);
+	candidate->cgroup = scan.css_id;
 	candidate->flags = candidate_flags(task, mm, signal) | (candidate->pid == 1 ? OW_CANDIDATE_INIT : 0);
 	candidate->points = 0;
-	bpf_probe_read_kernel(candidate->comm, sizeof(candidate->comm), task->comm);
+	read_comm(task, candidate->comm);
 	if (mm)
 		read_memory(mm, &candidate->memory);
 	else

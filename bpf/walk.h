@@ -12,27 +12,23 @@ static __always_inline bool mark_victim_has_task(void)
 	return bpf_core_field_exists(struct trace_event_raw_mark_victim, total_vm);
 }
 
-static __always_inline bool is_below(const struct cgroup_subsys_state *css, __u64 ancestor)
+static __always_inline __u64 next_task(__u64 task)
 {
-	__u32 level;
+	__u64 node = (__u64)ADDRESS(struct task_struct, task, tasks.next);
 
-	for (level = 0; level < OW_CGROUP_LEVELS && css; level++) {
-		if ((__u64)css == ancestor)
-			return true;
-		css = BPF_CORE_READ(css, parent);
-	}
-	return false;
+	return node ? node - bpf_core_field_offset(struct task_struct, tasks) : 0;
 }
 
 /* Keeps one node of the task list, if it is in the domain, and gives the next. */
 __noinline __u64 visit(__u64 task_address)
 {
 	const struct task_struct *task = (const void *)task_address;
-	__u64 next = (__u64)BPF_CORE_READ(task, tasks.next);
+	__u64 next = next_task(task_address);
 
-	if (!scan.domain_css || is_below(task_memcg(task), scan.domain_css))
+	know_cgroup(task);
+	if (scan.in_domain)
 		keep_candidate(task_address);
-	return next ? next - bpf_core_field_offset(struct task_struct, tasks) : 0;
+	return next;
 }
 
 static __always_inline __u64 memcg_events(const struct cgroup_subsys_state *css, bool local, __u64 event)

@@ -16,11 +16,27 @@ package struct KernelSymbols: Sendable {
   /// Whether this kernel describes its types at all: without it no program can be placed.
   package let hasBTF: Bool
 
+  /// Makes what holds programs, with casts to kernel types where this kernel has them and takes them: its JIT may be off.
+  ///
+  /// - Parameter make: is told whether to cast; source: bpf/read.h, `may_cast`.
+  func casting<Programs: ~Copyable>(
+    _ make: (Bool) throws(ProbeError) -> Programs
+  ) throws(ProbeError) -> Programs {
+    guard described.contains(KernelSymbols.cast) else { return try make(false) }
+    do throws(ProbeError) {
+      return try make(true)
+    } catch {
+      return try make(false)
+    }
+  }
+
+  private static let cast = "bpf_rdonly_cast"
+
   package init(interesting: [String], kallsymsPath: String = "/proc/kallsyms") {
     var listed: Set<String> = []
     var code: [String: Range<UInt64>] = [:]
     var open: (name: String, start: UInt64)?
-    let wanted = Set(interesting)
+    let wanted = Set(interesting + [KernelSymbols.cast])
     if let file = fopen(kallsymsPath, "re") {
       defer { fclose(file) }
       var line: UnsafeMutablePointer<CChar>?

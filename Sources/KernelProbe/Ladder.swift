@@ -19,8 +19,10 @@ package struct Ladder: Sendable {
 
   /// Attaches one rung.
   package func attach(_ rung: ProbeRung, ringBytes: Int) throws(ProbeError) -> AttachedProbe {
-    let open = try OpenProbe(rung: rung, ringBytes: ringBytes, symbols: symbols)
-    return try open.attach()
+    try symbols.casting { casts throws(ProbeError) in
+      let open = try OpenProbe(rung: rung, ringBytes: ringBytes, symbols: symbols, casts: casts)
+      return try open.attach()
+    }
   }
 
   /// Attaches the first rung that the kernel allows; `refused` is told of each that it does not.

@@ -17,7 +17,7 @@ package struct OpenProbe: ~Copyable {
   ///
   /// - Parameter ringBytes: size of the ring; rounded up to a power of two of at least a page.
   /// - Throws: `ProbeError.open`.
-  package init(rung: ProbeRung, ringBytes: Int, symbols: KernelSymbols) throws(ProbeError) {
+  package init(rung: ProbeRung, ringBytes: Int, symbols: KernelSymbols, casts: Bool) throws(ProbeError) {
     libbpf_set_print(nil)
     var options = bpf_object_open_opts()
     options.sz = MemoryLayout<bpf_object_open_opts>.size
@@ -34,6 +34,7 @@ package struct OpenProbe: ~Copyable {
     self.symbols = symbols
     skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
     skeleton.pointee.rodata.pointee.cpu_count = UInt32(max(1, libbpf_num_possible_cpus()))
+    skeleton.pointee.rodata.pointee.may_cast = casts
     skeleton.pointee.rodata.pointee.tracepoint_alone = rung == .tracepoint
     func code(_ function: String) -> (UInt64, UInt64) {
       symbols.code[function].map { ($0.lowerBound, $0.upperBound) } ?? (0, 0)

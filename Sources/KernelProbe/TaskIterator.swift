@@ -25,7 +25,11 @@ package struct TaskIterator: ~Copyable {
   private let buffer: UnsafeMutableRawBufferPointer
 
   /// - Throws: `ProbeError.open`, `.load` or `.iterator` where the kernel refuses.
-  package init() throws(ProbeError) {
+  package init(symbols: KernelSymbols) throws(ProbeError) {
+    self = try symbols.casting { casts throws(ProbeError) in try TaskIterator(casts: casts) }
+  }
+
+  private init(casts: Bool) throws(ProbeError) {
     libbpf_set_print(nil)
     var options = bpf_object_open_opts()
     options.sz = MemoryLayout<bpf_object_open_opts>.size
@@ -35,6 +39,7 @@ package struct TaskIterator: ~Copyable {
     }
     guard let skeleton else { throw .open(errno: errno) }
     skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
+    skeleton.pointee.rodata.pointee.may_cast = casts
     let status = tasks__load(skeleton)
     guard status == 0 else {
       tasks__destroy(skeleton)

@@ -16,7 +16,6 @@ final class TracedKernel {
 
   init(probe: ProbeOptions, candidates: CandidateCount, record: String?, host: TracedHost) throws {
     cache = host.cache
-    iterator = ProcessIterator()
     let identity = host.identity
     func start(_ source: Source, _ probes: [StreamStart.Probe]) -> StreamStart {
       StreamStart(
@@ -26,6 +25,7 @@ final class TracedKernel {
     var refused: [StreamStart.Probe] = []
     var sentences: [String] = []
     let ladder = Ladder(rungs: probe.probe.rungs)
+    iterator = ProcessIterator(symbols: ladder.symbols)
     if let attached = ladder.attachFirst(
       ringBytes: probe.ringBytes(processes: host.processCount),
       refused: { refusal in
@@ -91,9 +91,9 @@ final class TracedKernel {
 private final class ProcessIterator {
   private let iterator: TaskIterator
 
-  init?() {
+  init?(symbols: KernelSymbols) {
     do throws(ProbeError) {
-      iterator = try TaskIterator()
+      iterator = try TaskIterator(symbols: symbols)
     } catch {
       return nil
     }

@@ -10,7 +10,7 @@ enum Kernel {
   static var mustRun: Bool { getenv("OOMWITNESS_MUST_RUN").map { String(cString: $0) } == "1" }
 
   /// Why no iterator can be had here; nil where one can.
-  static let iteratorRefusal: String? = refusal { () throws(ProbeError) in _ = try TaskIterator() }
+  static let iteratorRefusal: String? = refusal { () throws(ProbeError) in _ = try TaskIterator(symbols: KernelSymbols(interesting: [])) }
 
   static func refusal(_ body: () throws(ProbeError) -> Void) -> String? {
     do throws(ProbeError) {
@@ -52,7 +52,7 @@ enum Kernel {
   }
 
   private static func snapshots() throws -> [Int32: TaskSnapshot] {
-    let iterator = try TaskIterator()
+    let iterator = try TaskIterator(symbols: KernelSymbols(interesting: []))
     var tasks: [Int32: TaskSnapshot] = [:]
     try iterator.forEach { task in
       #expect(tasks[task.pid] == nil, "pid \(task.pid) came twice")
