@@ -74,12 +74,14 @@ class Cgroup:
 class Victim:
     """A process in a cgroup that takes memory, once released, until the kernel kills it."""
 
-    def __init__(self, cgroup):
+    def __init__(self, cgroup, processors=None):
         gate, self.gate = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 os.close(self.gate)
+                if processors:
+                    os.sched_setaffinity(0, processors)
                 cgroup.enter()
                 write("/proc/self/oom_score_adj", 1000)
                 os.read(gate, 1)

@@ -2,6 +2,8 @@
 // System calls of the C library that Swift's Glibc module does not import.
 #pragma once
 #include <malloc.h>
+#include <sched.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -23,6 +25,11 @@ static inline int clinux_set_slice(int nice, unsigned long long nanoseconds) {
   struct clinux_sched_attr attributes = {.size = sizeof(attributes), .nice = nice, .runtime = nanoseconds};
   return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
+
+// Declared only with _GNU_SOURCE. Source: sched_setaffinity(2), gettid(2).
+int sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
+int sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
+pid_t gettid(void);
 
 // In glibc since 2.14, declared only with _GNU_SOURCE. Source: open_by_handle_at(2).
 int open_by_handle_at(int mount, void *handle, int flags);

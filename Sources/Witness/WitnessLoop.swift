@@ -30,6 +30,8 @@ package final class WitnessLoop {
     package var pressureDescriptor: Int32 = -1
     /// Wants to be flushed when it can be written to; nil: nothing waits.
     package var waitingOutput: () -> Int32? = { nil }
+    /// The loop was woken, and runs.
+    package var runs: () -> Void = {}
     package var flushOutput: () -> Void = {}
     package var isOutputClosed: () -> Bool = { false }
     /// The biggest processes now.
@@ -181,6 +183,7 @@ package final class WitnessLoop {
     let left = max(0, moment - clock.monotonic)
     let milliseconds = Int32(clamping: (left + 999_999) / 1_000_000)
     let count = poll(&descriptors, nfds_t(descriptors.count), milliseconds)
+    surroundings.runs()
     guard count > 0 else { return .timeout }
     if descriptors[3].revents != 0 { surroundings.flushOutput() }
     var woken: Woken = []

@@ -61,6 +61,8 @@ struct Trace: ParsableCommand {
     options.wants = filter.wants
 
     host.dropRights(keepingBPF: kernel.usesIterator)
+    let second = SecondWaiter(descriptor: kernel.input.descriptor)
+    surroundings.runs = { second?.loopRuns() }
     WitnessLoop(input: kernel.input, host: host.facts, options: options, surroundings: surroundings).run(kernel.start)
     writer.sink.drain(timeoutMilliseconds: 1000)
     withExtendedLifetime((host, kernel)) {}
