@@ -120,6 +120,21 @@ package struct JSONWriter: Sendable {
   /// Control characters are escaped, DEL and the C1 range too, so that a line is safe to show on a terminal.
   private mutating func quote(_ text: String) {
     bytes.append(UInt8(ascii: "\""))
+    var text = text
+    if text.withUTF8({ JSONWriter.isPlain($0) }) {
+      text.withUTF8 { bytes.append(contentsOf: $0) }
+    } else {
+      escape(text)
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Whether nothing in it has to be escaped, nor looked at closer: printable ASCII, as nearly all of it is.
+  private static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    text.allSatisfy { $0 >= 0x20 && $0 < 0x7f && $0 != 0x22 && $0 != 0x5c }
+  }
+
+  private mutating func escape(_ text: String) {
     for scalar in text.unicodeScalars {
       switch scalar.value {
       case 0x22: bytes.append(contentsOf: [0x5c, 0x22])
@@ -131,7 +146,6 @@ package struct JSONWriter: Sendable {
       default: bytes.append(contentsOf: UTF8.encode(scalar)!)
       }
     }
-    bytes.append(UInt8(ascii: "\""))
   }
 
   private mutating func escape(_ value: UInt32) {

@@ -26,33 +26,38 @@ package final class FileReader {
     return contents
   }
 
+  /// The whole file as it is now, from its beginning, without the cost of opening it again; nil where it is gone.
+  ///
+  /// Source: pread(2).
+  func contents(
+    of file: OpenFile, limitBytes: Int = smallFileLimitBytes
+  ) throws(HostError) -> FileContents? {
+    guard let contents = try read(file.descriptor, file.name, file.directory, limitBytes: limitBytes) else { return nil }
+    if contents.isTruncated { throw .tooLarge(path: contents.path, limitBytes: limitBytes) }
+    return contents
+  }
+
   /// The first bytes of the file up to the limit, and whether there are more; nil where it is gone.
   ///
   /// Source: openat(2), read(2).
   package func beginning(
     _ name: KernelName, in directory: borrowing Directory, limitBytes: Int
   ) throws(HostError) -> FileContents? {
-    let parent = directory.descriptor
-    let opened = name.withPath { name in
-      SystemCall.retrying { Int(openat(parent, name, O_RDONLY | O_CLOEXEC)) }
-    }
-    let descriptor: Int32
-    switch opened {
-    case nil: return nil
-    case .value(let value): descriptor = Int32(value)
-    case .failure(let code):
-      if SystemCall.Outcome.isGone(code) { return nil }
-      throw .system(operation: .open, path: directory.path.appending(name), errno: code)
-    }
+    guard let descriptor = try OpenFile.open(name, in: directory) else { return nil }
     defer { close(descriptor) }
+    return try read(descriptor, name, directory.path, limitBytes: limitBytes)
+  }
+
+  private func read(
+    _ descriptor: Int32, _ name: KernelName, _ directory: KernelName, limitBytes: Int
+  ) throws(HostError) -> FileContents? {
     switch fill(from: descriptor, limitBytes: limitBytes) {
     case .failure(let code):
       if SystemCall.Outcome.isGone(code) { return nil }
-      throw .system(operation: .read, path: directory.path.appending(name), errno: code)
+      throw .system(operation: .read, path: directory.appending(name), errno: code)
     case .value(let count):
       return FileContents(
-        directory: directory.path, name: name, bytes: buffer[..<min(count, limitBytes)], isTruncated: count > limitBytes
-      )
+        directory: directory, name: name, bytes: buffer[..<min(count, limitBytes)], isTruncated: count > limitBytes)
     }
   }
 
@@ -63,7 +68,7 @@ package final class FileReader {
       if filled == buffer.count { buffer.append(contentsOf: repeatElement(0, count: buffer.count)) }
       let wanted = min(buffer.count, limitBytes + 1) - filled
       let outcome = buffer.withUnsafeMutableBytes { bytes in
-        SystemCall.retrying { read(descriptor, bytes.baseAddress! + filled, wanted) }
+        SystemCall.retrying { pread(descriptor, bytes.baseAddress! + filled, wanted, off_t(filled)) }
       }
       switch outcome {
       case .failure: return outcome
@@ -72,6 +77,41 @@ package final class FileReader {
       }
     }
     return .value(filled)
+  }
+}
+
+/// A file that is read again and again, open from the first time on.
+final class OpenFile {
+  let descriptor: Int32
+  let name: KernelName
+  let directory: KernelName
+
+  /// Nil where there is none of that name.
+  ///
+  /// Source: openat(2).
+  init?(_ name: KernelName, in directory: borrowing Directory) throws(HostError) {
+    guard let descriptor = try OpenFile.open(name, in: directory) else { return nil }
+    self.descriptor = descriptor
+    self.name = name
+    self.directory = directory.path
+  }
+
+  deinit { close(descriptor) }
+
+  fileprivate static func open(
+    _ name: KernelName, in directory: borrowing Directory
+  ) throws(HostError) -> Int32? {
+    let parent = directory.descriptor
+    let opened = name.withPath { name in
+      SystemCall.retrying { Int(openat(parent, name, O_RDONLY | O_CLOEXEC)) }
+    }
+    switch opened {
+    case nil: return nil
+    case .value(let value): return Int32(value)
+    case .failure(let code):
+      if SystemCall.Outcome.isGone(code) { return nil }
+      throw .system(operation: .open, path: directory.path.appending(name), errno: code)
+    }
   }
 }
 

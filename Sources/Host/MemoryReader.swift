@@ -11,6 +11,9 @@ package final class MemoryReader {
   private let root: Directory
   private let files = FileReader()
   private let pageSizeBytes: Int
+  /// Read at each kill: open once they were found.
+  private var meminfo: OpenFile?
+  private var pressureFile: OpenFile?
 
   /// Opens the root; only its absence is an error here.
   ///
@@ -24,18 +27,27 @@ package final class MemoryReader {
   ///
   /// File: /proc/meminfo. Kernel: fs/proc/meminfo.c, meminfo_proc_show().
   package func state() throws(HostError) -> MemoryState? {
-    guard let contents = try files.contents(KernelName("meminfo"), in: root) else { return nil }
+    if meminfo == nil { meminfo = try OpenFile(KernelName("meminfo"), in: root) }
+    guard let meminfo, let contents = try files.contents(of: meminfo) else { return nil }
     var state = MemoryState()
     for (index, line) in contents.lines.enumerated() {
       guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw contents.malformed(line: index + 1, line) }
-      guard let field = MemoryReader.field(named: line[..<colon]) else { continue }
-      let words = line[(colon + 1)...].words
-      guard words.count == 2, words[1].isEqual(to: "kB"), let kibibytes: Int64 = Decimal.unsigned(words[0]),
-        let pages = Decimal.pages(kibibytes: kibibytes, pageSizeBytes: pageSizeBytes)
-      else { throw contents.malformed(line: index + 1, line) }
-      state[keyPath: field] = pages
+      for (name, field) in MemoryReader.fields where line[..<colon].isEqual(to: name) {
+        guard let pages = pages(line[(colon + 1)...]) else { throw contents.malformed(line: index + 1, line) }
+        state[keyPath: field] = pages
+        break
+      }
     }
     return state
+  }
+
+  /// "    12345 kB" in pages.
+  private func pages(_ text: ArraySlice<UInt8>) -> Pages? {
+    let words = text.words
+    guard words.count == 2, words[1].isEqual(to: "kB"), let kibibytes: Int64 = Decimal.unsigned(words[0]) else {
+      return nil
+    }
+    return Decimal.pages(kibibytes: kibibytes, pageSizeBytes: pageSizeBytes)
   }
 
   /// How often the kernel counted a kill since boot; nil before 4.13, which does not count.
@@ -52,7 +64,9 @@ package final class MemoryReader {
   package func pressure() throws(HostError) -> PressureStall? {
     let contents: FileContents?
     do throws(HostError) {
-      contents = try files.contents(KernelName("pressure/memory"), in: root)
+      if pressureFile == nil { pressureFile = try OpenFile(KernelName("pressure/memory"), in: root) }
+      guard let pressureFile else { return nil }
+      contents = try files.contents(of: pressureFile)
     } catch {
       if case .system(_, _, EOPNOTSUPP) = error { return nil }
       throw error
@@ -70,22 +84,12 @@ package final class MemoryReader {
     return number
   }
 
-  private static func field(named name: ArraySlice<UInt8>) -> WritableKeyPath<MemoryState, Pages?>? {
-    switch String(decoding: name, as: UTF8.self) {
-    case "MemTotal": \.totalPages
-    case "MemFree": \.freePages
-    case "MemAvailable": \.availablePages
-    case "Buffers": \.buffersPages
-    case "Cached": \.cachedPages
-    case "Shmem": \.shmemPages
-    case "SReclaimable": \.slabReclaimablePages
-    case "SUnreclaim": \.slabUnreclaimablePages
-    case "PageTables": \.pageTablesPages
-    case "SwapTotal": \.swapTotalPages
-    case "SwapFree": \.swapFreePages
-    default: nil
-    }
-  }
+  nonisolated(unsafe) private static let fields: [(StaticString, WritableKeyPath<MemoryState, Pages?>)] = [
+    ("MemTotal", \.totalPages), ("MemFree", \.freePages), ("MemAvailable", \.availablePages),
+    ("Buffers", \.buffersPages), ("Cached", \.cachedPages), ("Shmem", \.shmemPages),
+    ("SReclaimable", \.slabReclaimablePages), ("SUnreclaim", \.slabUnreclaimablePages),
+    ("PageTables", \.pageTablesPages), ("SwapTotal", \.swapTotalPages), ("SwapFree", \.swapFreePages),
+  ]
 }
 
 extension PressureStall {

@@ -27,16 +27,20 @@ package final class UserNames {
 
   package init(root: String = "/") { self.root = root }
 
-  /// The first name of that id, or nil where the file has none or is not there.
+  /// Forgets what it knows where the file has changed: not done at each kill, whose telling it would put off.
+  package func lookAgain() {
+    let current = UserNames.version(of: KernelName(root).appending(KernelName("etc/passwd")))
+    if current != version { names.removeAll(keepingCapacity: true) }
+    version = current
+  }
+
+  /// The first name of that id, or nil where the file has none or is not there; as it was when it was first asked for
+  /// since `lookAgain()`.
   ///
   /// Lines that are no entries are passed over, as the C library does. Source: passwd(5).
   package func name(uid: UInt32) throws(HostError) -> String? {
-    let path = KernelName(root).appending(KernelName("etc/passwd"))
-    let current = UserNames.version(of: path)
-    if current != version || names.count >= UserNames.cacheLimit { names.removeAll(keepingCapacity: true) }
-    version = current
     if let known = names[uid] { return known }
-    guard current != nil else { return nil }
+    if names.count >= UserNames.cacheLimit { names.removeAll(keepingCapacity: true) }
     let directory = try Directory(path: root)
     let contents = try FileReader().beginning(
       KernelName("etc/passwd"), in: directory, limitBytes: UserNames.fileLimitBytes)

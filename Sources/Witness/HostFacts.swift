@@ -29,8 +29,11 @@ package final class HostFacts {
   /// vmstat's oom_kill; nil where it cannot be read.
   package var oomKillCount: Int64? { (try? memory.oomKillCount()) ?? nil }
 
-  /// Reads the biggest processes again.
-  package func refresh(biggest: [ProcessCache.Sized]) { _ = cache.refresh(biggest: biggest) }
+  /// Reads the biggest processes again, and the names of users where their file has changed.
+  package func refresh(biggest: [ProcessCache.Sized]) {
+    _ = cache.refresh(biggest: biggest)
+    users.lookAgain()
+  }
 
   /// - Parameter startBootNanoseconds: the victim's start since boot, which tells it from another of its pid; nil from a log.
   package func complete(_ kill: inout OOMKill, startBootNanoseconds: Int64?) {

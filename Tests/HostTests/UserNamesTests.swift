@@ -39,8 +39,11 @@ struct UserNamesTests {
     let names = UserNames(root: fixture.root)
     #expect(try names.name(uid: 5) == nil)
     try fixture.write(KernelName("etc/passwd"), Array("one:x:5:5::/:\n".utf8))
+    names.lookAgain()
     #expect(try names.name(uid: 5) == "one")
     try fixture.write(KernelName("etc/passwd"), Array("another:x:5:5::/:\n".utf8))
+    #expect(try names.name(uid: 5) == "one")
+    names.lookAgain()
     #expect(try names.name(uid: 5) == "another")
   }
 
