@@ -61,7 +61,7 @@ let package = Package(
 
     // MARK: Tests
     .testTarget(name: "EventsTests", dependencies: ["Events", "TestSupport"], swiftSettings: settings),
-    .testTarget(name: "HostTests", dependencies: ["Host", "Events"], swiftSettings: settings),
+    .testTarget(name: "HostTests", dependencies: ["Host", "Events", "CLinux"], swiftSettings: settings),
     .testTarget(
       name: "KernelLogTests", dependencies: ["KernelLog", "Events"], exclude: ["Fixtures"], swiftSettings: settings),
     .testTarget(

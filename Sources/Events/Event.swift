@@ -55,9 +55,12 @@ package struct StreamStart: Hashable, Sendable {
   package var pageSizeBytes: Int
   package var source: Source
   package var probes: [Probe]
+  /// Events, and fields of events, that this source never tells, by name as in `oom_outcome.exit_us`.
+  package var unavailable: [String]
 
   package init(
-    version: String, kernelRelease: String, architecture: String, pageSizeBytes: Int, source: Source, probes: [Probe]
+    version: String, kernelRelease: String, architecture: String, pageSizeBytes: Int, source: Source, probes: [Probe],
+    unavailable: [String]
   ) {
     self.version = version
     self.kernelRelease = kernelRelease
@@ -65,6 +68,20 @@ package struct StreamStart: Hashable, Sendable {
     self.pageSizeBytes = pageSizeBytes
     self.source = source
     self.probes = probes
+    self.unavailable = unavailable
+  }
+
+  /// What a source does not tell of kills that it does see, and which of the kernel's decisions it does not see.
+  ///
+  /// - Parameter seesMemoryFreed: the end of exit_mmap() is seen.
+  package static func unavailable(source: Source, seesMemoryFreed: Bool) -> [String] {
+    let exit = ["oom_outcome.exit_us"]
+    let freed = seesMemoryFreed ? [] : ["oom_outcome.memory_freed_us", "oom_outcome.freed_bytes"]
+    return switch source {
+    case .fentry, .kprobe: freed
+    case .tracepoint: ["oom_no_kill.no_killable_process"] + freed
+    case .kmsg, .log: exit + freed
+    }
   }
 }
 

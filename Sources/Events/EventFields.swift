@@ -18,6 +18,7 @@ extension StreamStart {
         }
       }
     }
+    if !unavailable.isEmpty { json.field("unavailable") { $0.strings(unavailable) } }
   }
 }
 

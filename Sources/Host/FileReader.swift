@@ -32,7 +32,9 @@ package final class FileReader {
   func contents(
     of file: OpenFile, limitBytes: Int = smallFileLimitBytes
   ) throws(HostError) -> FileContents? {
-    guard let contents = try read(file.descriptor, file.name, file.directory, limitBytes: limitBytes) else { return nil }
+    guard let contents = try read(file.descriptor, file.name, file.directory, limitBytes: limitBytes) else {
+      return nil
+    }
     if contents.isTruncated { throw .tooLarge(path: contents.path, limitBytes: limitBytes) }
     return contents
   }

@@ -38,6 +38,12 @@ package struct ReportAssembler {
   /// Kernel: mm/oom_kill.c, dump_header().
   package init(_ log: LogSource) { self.log = log }
 
+  /// Lines of kills that came in and are not told yet, as the kernel counts them.
+  package var killsWaiting: Int {
+    guard case .killing(let report, _, _) = state else { return 0 }
+    return report.kills.count
+  }
+
   /// When `advance(toNanoseconds:)` has something to tell, on the clock of `receivedNanoseconds`; nil while nothing waits.
   ///
   /// Source: the caller's CLOCK_MONOTONIC.

@@ -121,7 +121,9 @@ package struct Assembler: Sendable {
           detail: "more than \(Assembler.killsPerDecisionMax) kills in one decision"))
       return
     }
-    if !outcomes.follow(kill) {
+    let (isFollowed, earlier) = outcomes.follow(kill)
+    if let earlier { hold(earlier, actions: &actions) }
+    if !isFollowed {
       actions.append(.lose(kernelCount: 0, records: 1, detail: "too many victims at once to follow each to its end"))
     }
     if open!.record.inferred, !kill.expectMore { close(actions: &actions) }

@@ -47,6 +47,7 @@ package final class HostFacts {
     for index in kill.candidates?.list.indices ?? 0..<0 { complete(&kill.candidates!.list[index].cgroup) }
     if kill.memory == nil { kill.memory = (try? memory.state()) ?? nil }
     kill.pressureStall = (try? memory.pressure()) ?? nil
+    kill.nameWhatProcLacked()
   }
 
   /// The trigger's group by name.
@@ -72,5 +73,20 @@ package final class HostFacts {
     if victim.cmdline == nil { victim.cmdline = known.cmdline }
     victim.exe = known.exe
     return known
+  }
+}
+
+extension OOMKill {
+  /// Names in `unavailable` what /proc alone knows and did not say, and takes out what it did.
+  package mutating func nameWhatProcLacked() {
+    for (name, isThere) in [
+      ("victim.cmdline", victim.cmdline != nil), ("victim.exe", victim.exe != nil), ("memory", memory != nil),
+    ] {
+      if isThere {
+        unavailable.removeAll { $0 == name }
+      } else if !unavailable.contains(name) {
+        unavailable.append(name)
+      }
+    }
   }
 }

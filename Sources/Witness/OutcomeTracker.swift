@@ -37,16 +37,18 @@ struct OutcomeTracker: Sendable {
   /// Whether this process was killed a short while ago.
   func isVictim(_ pid: Int32) -> Bool { followed[pid] != nil }
 
-  /// False where there is no room.
-  mutating func follow(_ kill: KillRecord) -> Bool {
-    if let known = followed[kill.pid], known.kill.startBootNanoseconds == kill.startBootNanoseconds { return true }
-    guard followed.count < OutcomeTracker.victimsMax else { return false }
+  /// Whether there was room, and the outcome of an earlier process of that pid, which nothing more can be heard of.
+  mutating func follow(_ kill: KillRecord) -> (isFollowed: Bool, earlier: Told?) {
+    let earlier = followed[kill.pid]
+    if let earlier, earlier.kill.startBootNanoseconds == kill.startBootNanoseconds { return (true, nil) }
+    guard earlier != nil || followed.count < OutcomeTracker.victimsMax else { return (false, nil) }
     followed[kill.pid] = Followed(
       kill: kill,
       outcome: OOMOutcome(decisionID: kill.decision, pid: kill.pid, comm: kill.comm.name, exited: false),
       deadline: kill.monotonicNanoseconds + OutcomeTracker.patienceNanoseconds,
       lastNanoseconds: kill.monotonicNanoseconds)
-    return true
+    let told = earlier.flatMap { $0.isTold ? nil : Told(outcome: $0.outcome, moment: $0.lastNanoseconds) }
+    return (true, told)
   }
 
   /// What is to be told now: all that was waited for is known.

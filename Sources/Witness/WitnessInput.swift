@@ -18,10 +18,6 @@ package protocol WitnessInput: AnyObject {
   var waitingKernelCount: Int64 { get }
 }
 
-extension WitnessInput {
-  package var waitingKernelCount: Int64 { 0 }
-}
-
 /// Kernel records, put together by an Assembler.
 package final class RecordInput: WitnessInput {
   private let source: RecordSource

@@ -47,6 +47,7 @@ final class KmsgInput: WitnessInput {
   var descriptor: Int32 { isBroken ? -1 : reader.descriptor }
   var deadline: Int64? { assembler.nextDeadlineNanoseconds }
   var losses: LossCounters { counters }
+  var waitingKernelCount: Int64 { Int64(assembler.killsWaiting) }
 
   func collect(_ actions: inout [Assembler.Action]) {
     while !isBroken {

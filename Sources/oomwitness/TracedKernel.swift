@@ -17,10 +17,13 @@ final class TracedKernel {
   init(probe: ProbeOptions, candidates: CandidateCount, record: String?, host: TracedHost) throws {
     cache = host.cache
     let identity = host.identity
-    func start(_ source: Source, _ probes: [StreamStart.Probe]) -> StreamStart {
+    func start(
+      _ source: Source, _ probes: [StreamStart.Probe], seesMemoryFreed: Bool = false
+    ) -> StreamStart {
       StreamStart(
         version: Version.text, kernelRelease: identity.kernelRelease, architecture: identity.machine,
-        pageSizeBytes: identity.pageSizeBytes, source: source, probes: probes)
+        pageSizeBytes: identity.pageSizeBytes, source: source, probes: probes,
+        unavailable: StreamStart.unavailable(source: source, seesMemoryFreed: seesMemoryFreed))
     }
     var refused: [StreamStart.Probe] = []
     var sentences: [String] = []
@@ -35,7 +38,6 @@ final class TracedKernel {
       })
     {
       let probes = attached.probes
-      self.start = start(attached.rung.source, refused + probes)
       var configuration = Assembler.Configuration(
         source: attached.rung.source, pageSizeBytes: identity.pageSizeBytes)
       configuration.candidatesListed = candidates.limit
@@ -47,6 +49,8 @@ final class TracedKernel {
         probes.contains { $0.name.hasSuffix("oom_badness") && $0.refusal == nil }
         || probes.contains { $0.name.hasSuffix("oom_badness.part.0") && $0.refusal == nil }
       configuration.seesMemoryFreed = probes.contains { $0.name.hasSuffix(":exit_mmap") && $0.refusal == nil }
+      self.start = start(
+        attached.rung.source, refused + probes, seesMemoryFreed: configuration.seesMemoryFreed)
       let recording = try record.map { try TracedKernel.recording($0, configuration) }
       input = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
       return

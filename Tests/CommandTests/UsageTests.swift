@@ -93,6 +93,21 @@ import Testing
     #expect(ended.output.contains("stream_end"))
   }
 
+  @Test(
+    "without CAP_IPC_LOCK its memory still grows beyond RLIMIT_MEMLOCK",
+    .enabled(if: geteuidIsRoot && Requirement.allowsRealKills, "needs root to take rights away"))
+  func lockedMemory() {
+    let ended = Program.run(
+      "/usr/bin/setpriv",
+      [
+        "--inh-caps=-ipc_lock", "--bounding-set=-ipc_lock", "/usr/bin/prlimit", "--memlock=4194304",
+        Program.oomwitness, "trace", "--output", "ndjson", "--probe", "tracepoint", "--duration", "0.3",
+      ])
+    #expect(ended.status == 0, "\(ended.errors)")
+    #expect(ended.output.contains("stream_end"))
+    #expect(ended.errors.contains("memory is not locked: "), "\(ended.errors)")
+  }
+
   @Test("check names each rung and ends with 0 where one works, else with 2")
   func check() {
     let ended = Program.run(Program.oomwitness, ["check"])

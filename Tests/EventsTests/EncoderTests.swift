@@ -69,7 +69,8 @@ import Testing
       Event.streamStart(Samples.fullStart),
       #""version":"0.1.0","kernel_release":"6.12.48+deb13-cloud-amd64","architecture":"x86_64","page_size":4096,"#
         + #""source":"fentry","probes":[{"name":"fentry:out_of_memory","attached":true},"#
-        + #"{"name":"kprobe","attached":false,"refusal":"no \"kprobes\""}]}"#
+        + #"{"name":"kprobe","attached":false,"refusal":"no \"kprobes\""}],"#
+        + #""unavailable":["oom_outcome.memory_freed_us","oom_outcome.freed_bytes"]}"#
     ),
     (
       .streamStart(Samples.minimalStart),

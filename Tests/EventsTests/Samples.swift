@@ -142,9 +142,11 @@ enum Samples {
   static let fullStart = StreamStart(
     version: "0.1.0", kernelRelease: "6.12.48+deb13-cloud-amd64", architecture: "x86_64", pageSizeBytes: 4096,
     source: .fentry,
-    probes: [.init(name: "fentry:out_of_memory", refusal: nil), .init(name: "kprobe", refusal: "no \"kprobes\"")])
+    probes: [.init(name: "fentry:out_of_memory", refusal: nil), .init(name: "kprobe", refusal: "no \"kprobes\"")],
+    unavailable: StreamStart.unavailable(source: .fentry, seesMemoryFreed: false))
   static let minimalStart = StreamStart(
-    version: "0", kernelRelease: "5.10", architecture: "aarch64", pageSizeBytes: 65_536, source: .kmsg, probes: [])
+    version: "0", kernelRelease: "5.10", architecture: "aarch64", pageSizeBytes: 65_536, source: .kmsg, probes: [],
+    unavailable: [])
 
   static var fullOutcome: OOMOutcome {
     var outcome = OOMOutcome(decisionID: 3, pid: 42, comm: broken, exited: true)

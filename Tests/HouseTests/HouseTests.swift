@@ -8,7 +8,7 @@ import Testing
   static let arrows: [String: Set<String>] = [
     "Events": [],
     "KernelProbe": ["CProbe", "CLibbpf", "Events"],
-    "Host": ["CLinux", "Events"],
+    "Host": ["CLinux", "Events", "Synchronization"],
     "KernelLog": ["Events"],
     "Witness": ["Host", "Events"],
     "Sinks": ["Events"],

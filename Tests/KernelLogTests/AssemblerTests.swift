@@ -153,6 +153,7 @@ import Testing
     #expect(assembler.nextDeadlineNanoseconds == nil)
     #expect(assembler.consume(line(AssemblerTests.killed(7)), receivedNanoseconds: 1000).isEmpty)
     #expect(assembler.nextDeadlineNanoseconds == 50_001_000)
+    #expect(assembler.killsWaiting == 1)
     #expect(assembler.advance(toNanoseconds: 50_000_999).isEmpty)
     #expect(assembler.consume(line(AssemblerTests.groupLine), receivedNanoseconds: 2000).isEmpty)
     #expect(assembler.nextDeadlineNanoseconds == 50_002_000)
@@ -160,6 +161,7 @@ import Testing
     #expect(assembler.nextDeadlineNanoseconds == 50_002_000)
     #expect(assembler.advance(toNanoseconds: 50_002_000).kills.map(\.victim.pid) == [7])
     #expect(assembler.nextDeadlineNanoseconds == nil)
+    #expect(assembler.killsWaiting == 0)
     #expect(assembler.flush().isEmpty)
   }
 

@@ -10,7 +10,9 @@ enum Kernel {
   static var mustRun: Bool { getenv("OOMWITNESS_MUST_RUN").map { String(cString: $0) } == "1" }
 
   /// Why no iterator can be had here; nil where one can.
-  static let iteratorRefusal: String? = refusal { () throws(ProbeError) in _ = try TaskIterator(symbols: KernelSymbols(interesting: [])) }
+  static let iteratorRefusal: String? = refusal { () throws(ProbeError) in
+    _ = try TaskIterator(symbols: KernelSymbols(interesting: []))
+  }
 
   static func refusal(_ body: () throws(ProbeError) -> Void) -> String? {
     do throws(ProbeError) {
@@ -225,6 +227,7 @@ enum Kernel {
       ffffffff81000080 t next
       0000000000000000 T oom_kill_process
       ffffffff81000090 t last
+
       """
     try path.write(Array(text.utf8))
     let wanted = ["out_of_memory", "moom_callback", "oom_kill_process", "last"]

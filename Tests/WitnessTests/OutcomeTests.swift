@@ -95,6 +95,23 @@ import Testing
     #expect(moments == ["22 true 1300000", "20 false 1001000", "21 false 1001000"])
   }
 
+  @Test("a pid that is used again and killed again: the earlier one's outcome is told first, and not lost")
+  func pidUsedAgain() {
+    var assembler = Assembler.test { $0.seesMemoryFreed = true }
+    _ = assembler.receive([Make.decision(), Make.kill(20, start: 5), Make.end()])
+    _ = assembler.receive([Make.outcome(.exit, pid: 20, at: 1_300_000)])
+    let actions = assembler.receive([
+      Make.decision(2), Make.kill(20, start: 6, decision: 2), Make.end(2),
+      Make.outcome(.exit, pid: 20, at: 2_300_000), Make.outcome(.memoryFreed, pid: 20, at: 2_400_000),
+    ])
+    let told = actions.compactMap { action -> String? in
+      guard case .tellOutcome(let outcome, let moment) = action else { return nil }
+      return "\(outcome.decisionID) \(outcome.exited) \(outcome.memoryFreedMicroseconds ?? -1) \(moment)"
+    }
+    #expect(told == ["1 true -1 1300000", "2 true 1399 2400000"])
+    #expect(assembler.finish().outcomes.isEmpty)
+  }
+
   @Test("an outcome is never told before its kill, though the first of a group may be gone before the last is killed")
   func orderOfGroup() {
     var assembler = Assembler.test()

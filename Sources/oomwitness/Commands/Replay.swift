@@ -47,10 +47,12 @@ struct Replay: ParsableCommand {
 
   private static func event(_ action: Assembler.Action) -> (Event, Int64)? {
     switch action {
-    case .tell(let kill, let moment, _): (.oomKill(kill), moment)
-    case .tellOutcome(let outcome, let moment): (.oomOutcome(outcome), moment)
-    case .tellNoKill(let noKill, let moment): (.oomNoKill(noKill), moment)
-    case .lose: nil
+    case .tell(var kill, let moment, _):
+      kill.nameWhatProcLacked()
+      return (.oomKill(kill), moment)
+    case .tellOutcome(let outcome, let moment): return (.oomOutcome(outcome), moment)
+    case .tellNoKill(let noKill, let moment): return (.oomNoKill(noKill), moment)
+    case .lose: return nil
     }
   }
 }
