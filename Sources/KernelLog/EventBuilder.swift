@@ -215,8 +215,12 @@ struct EventBuilder {
     fields += [.victimPPID, .victimStartTime, .victimThreads]
     note(.badness, if: kill.badness == nil)
     note(.badnessPoints, if: kill.badness != nil && kill.badness?.points == nil)
+    note(.badnessTotalPages, if: kill.badness != nil && kill.badness?.domainPages == nil)
     let hasScan = process.role == .chosen && kill.decision.path != .allocatingTask
     note(.candidates, if: kill.candidates == nil && hasScan)
+    let eligible = kill.candidates?.list.filter { $0.skipped == nil } ?? []
+    note(.candidatesPoints, if: eligible.contains { $0.points == nil })
+    if eligible.contains(where: { $0.rank == nil }) { fields += [.candidatesRank, .candidatesMargin] }
     note(.memory, if: kill.memory == nil)
     return fields
   }

@@ -91,14 +91,16 @@ struct LogScoring {
 
   // MARK: Candidates
 
-  /// All rows as candidates; the victim's own with the parts of its badness. Nil without a table.
+  /// All rows as candidates; the victim's own with the parts of its badness, where it did not run on between the row and
+  /// the kill line. Nil without a table.
   func candidates(victim line: KilledLine, row victimRow: TaskTable.Row?) -> Candidates? {
     guard let table else { return nil }
     var list = table.rows.map { row -> Candidate in
       let isVictim = row.tid == victimRow?.tid
       var candidate = Candidate(pid: row.pid, tid: row.tid, comm: row.comm, oomScoreAdj: row.oomScoreAdj)
       candidate.uid = row.uid
-      candidate.parts = isVictim ? parts(of: line, row: row) : row.parts
+      let victimParts = isVictim ? parts(of: line, row: row) : nil
+      candidate.parts = victimParts.flatMap { $0.totalPages == row.totalPages ? $0 : nil } ?? row.parts
       guard row.oomScoreAdj != -1000 else {
         candidate.skipped = .oomScoreAdjMin
         return candidate

@@ -27,6 +27,11 @@ package enum UnavailableField: String, CaseIterable, Sendable {
   case victimThreads = "victim.threads"
   case badness
   case badnessPoints = "badness.points"
+  case badnessTotalPages = "badness.total_pages"
   case candidates
+  /// Of those whose oom_score_adj counts in a domain whose size is not known; then nobody has a rank.
+  case candidatesPoints = "candidates.list.points"
+  case candidatesRank = "candidates.list.rank"
+  case candidatesMargin = "candidates.runner_up_margin"
   case memory
 }

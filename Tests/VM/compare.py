@@ -22,7 +22,7 @@ from collections import Counter
 from pathlib import Path
 
 from candidates import check_candidates, row_parts
-from findings import RSS_COUNTERS, Findings
+from findings import RSS_COUNTERS, Findings, Motion
 from kernel_log import Decision, Kill, Report, parse
 from limits import check_limit
 from stream import read_stream
@@ -208,6 +208,10 @@ def check_victim(findings: Findings, event: dict, kill: Kill, decision: Decision
         findings.check("badness.breakdown.adj_points", adj_points, badness["breakdown"].get("adj_points"))
         if row:
             kernel = sum(row_parts(row, findings.page_size).values()) + adj_points
+            # The log's own points are those of the kill line, and the row was printed before it.
+            stood_still = victim.get("tid") == event.get("trigger", {}).get("tid")
+            if motion is Motion.NONE and not stood_still:
+                motion = Motion.RUNS
             findings.counter("badness.points", kernel, badness.get("points"), motion, counters=RSS_COUNTERS)
 
 

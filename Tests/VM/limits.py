@@ -26,19 +26,23 @@ def check_limit(findings: Findings, event: dict, report: Report, facts: dict[str
         return
     usage, limit = report.usage_kb["memory"]
     findings.expect(event, "limit.limit_pages", findings.pages(limit))
-    check_usage(findings, findings.pages(usage), event.get("limit", {}).get("usage_pages"), dead)
+    ours = event.get("limit", {})
+    check_usage(findings, findings.pages(usage), ours.get("usage_pages"), dead, inferred=ours.get("inferred") is True)
     if "swap" in report.usage_kb:
         swap = report.usage_kb["swap"][1]
         name = "swap_unlimited" if swap == UNLIMITED_KB else "swap_limit_pages"
         findings.expect(event, f"limit.{name}", True if swap == UNLIMITED_KB else findings.pages(swap))
 
 
-def check_usage(findings: Findings, kernel: int, ours: int | None, dead: set[int]) -> None:
-    """The usage of the group, read a moment earlier than printed: it falls where an earlier victim is exiting."""
+def check_usage(findings: Findings, kernel: int, ours: int | None, dead: set[int], *, inferred: bool) -> None:
+    """The usage of the group, read a moment earlier than printed, or later where the limit is inferred: it falls where an
+    earlier victim is exiting.
+    """
     if ours is None:
         return
-    if dead and ours - kernel > findings.slack_pages:
-        findings.note("limit.usage_pages fell: an earlier victim was exiting", ours - kernel)
+    fell = kernel - ours if inferred else ours - kernel
+    if dead and fell > findings.slack_pages:
+        findings.note("limit.usage_pages fell: an earlier victim was exiting", fell)
     else:
         findings.counter("limit.usage_pages", kernel, ours, Motion.RUNS)
 
