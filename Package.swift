@@ -7,6 +7,7 @@
 //   KernelProbe   what the kernel tells, by BPF       -> CProbe, CLibbpf, Events
 //   Host          what /proc and cgroupfs tell        -> CLinux, Events
 //   KernelLog     what the kernel's log tells         -> Events
+//   Policy        who would die, what to protect      -> Events
 //   Witness       records + host facts -> events      -> Host, Events
 //   Sinks         where lines go                      -> Events
 //   Report        text for people                     -> Events
@@ -41,6 +42,9 @@ let package = Package(
     // MARK: KernelLog
     .target(name: "KernelLog", dependencies: ["Events"], swiftSettings: settings),
 
+    // MARK: Policy
+    .target(name: "Policy", dependencies: ["Events"], swiftSettings: settings),
+
     // MARK: Witness
     .target(name: "Witness", dependencies: ["Host", "Events"], swiftSettings: settings),
 
@@ -54,7 +58,7 @@ let package = Package(
     .executableTarget(
       name: "oomwitness",
       dependencies: [
-        "Events", "KernelProbe", "Host", "KernelLog", "Witness", "Sinks", "Report",
+        "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Witness", "Sinks", "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
@@ -69,6 +73,7 @@ let package = Package(
     .testTarget(
       name: "WitnessTests", dependencies: ["Witness", "KernelProbe", "Host", "Events"], exclude: ["Fixtures"],
       swiftSettings: settings),
+    .testTarget(name: "PolicyTests", dependencies: ["Policy", "Events"], swiftSettings: settings),
     .testTarget(name: "SinksTests", dependencies: ["Sinks", "Events"], swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),

@@ -23,12 +23,14 @@ int snapshot(struct bpf_iter__task *ctx)
 		return 0;
 	alive = (const void *)thread_with_mm(address);
 	mm = alive ? BPF_CORE_READ(alive, mm) : NULL;
+	record.tid = alive ? BPF_CORE_READ(alive, pid) : record.pid;
 	record.start_boottime_ns = BPF_CORE_READ(task, start_boottime);
 	record.uid = BPF_CORE_READ(task, real_cred, uid.val);
 	record.oom_score_adj = BPF_CORE_READ(task, signal, oom_score_adj);
 	record.cgroup = css_id(task_memcg(task));
 	record.flags =
 		candidate_flags(task, mm, BPF_CORE_READ(task, signal)) | (record.pid == 1 ? OW_CANDIDATE_INIT : 0);
+	record.mm = (__u64)mm;
 	if (mm)
 		read_memory(mm, &record.memory);
 	bpf_probe_read_kernel(record.comm, sizeof(record.comm), task->comm);

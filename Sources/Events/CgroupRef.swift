@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+extension KernelName {
+  /// Whether this path is that one, or below it. Both begin with a slash.
+  package func isAtOrBelow(_ path: KernelName) -> Bool {
+    path.bytes == [0x2f]
+      || (bytes.starts(with: path.bytes) && (bytes.count == path.bytes.count || bytes[path.bytes.count] == 0x2f))
+  }
+}
+
 /// A control group of the hierarchy that holds the memory controller.
 package struct CgroupRef: Hashable, Sendable {
   /// From the root of the hierarchy, as the kernel prints it; `/` for the root.

@@ -178,21 +178,21 @@ extension Candidates {
 }
 
 extension Candidate {
-  func encode(into json: inout JSONWriter) {
-    json.object {
-      $0.field("pid", pid)
-      $0.field("tid", tid)
-      $0.field("comm", hexKey: "comm_hex", comm)
-      $0.field("uid", uid)
-      $0.field("oom_score_adj", oomScoreAdj)
-      $0.field("cgroup", cgroup)
-      $0.field("points", points)
-      $0.field("points_source", points == nil ? nil : pointsSource?.rawValue)
-      $0.field("rank", rank)
-      if let parts { $0.field("breakdown") { parts.encode(into: &$0, adjPoints: adjPoints) } }
-      $0.field("eligible", skipped == nil)
-      $0.field("skipped", skipped?.rawValue)
-    }
+  func encode(into json: inout JSONWriter) { json.object { encodeFields(into: &$0) } }
+
+  func encodeFields(into json: inout JSONWriter) {
+    json.field("pid", pid)
+    json.field("tid", tid)
+    json.field("comm", hexKey: "comm_hex", comm)
+    json.field("uid", uid)
+    json.field("oom_score_adj", oomScoreAdj)
+    json.field("cgroup", cgroup)
+    json.field("points", points)
+    json.field("points_source", points == nil ? nil : pointsSource?.rawValue)
+    json.field("rank", rank)
+    if let parts { json.field("breakdown") { parts.encode(into: &$0, adjPoints: adjPoints) } }
+    json.field("eligible", skipped == nil)
+    json.field("skipped", skipped?.rawValue)
   }
 }
 

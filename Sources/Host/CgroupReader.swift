@@ -15,7 +15,7 @@ package final class CgroupReader {
 
   private let top: Directory?
   private var ids: CgroupIDs?
-  private let files = FileReader()
+  let files = FileReader()
   private let pageSizeBytes: Int
 
   /// Finds the hierarchy and opens its mount. `root` goes before each mount point.
@@ -102,7 +102,7 @@ package final class CgroupReader {
     }
   }
 
-  private func directory(_ path: KernelName) throws(HostError) -> Directory? {
+  func directory(_ path: KernelName) throws(HostError) -> Directory? {
     guard let hierarchy, let below = hierarchy.pathInMount(path) else { return nil }
     return try top?.directory(below)
   }

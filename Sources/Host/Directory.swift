@@ -71,6 +71,14 @@ package struct Directory: ~Copyable {
   ///
   /// Source: readdir(3).
   package func numericNames() throws(HostError) -> [Int32] {
+    var numbers: [Int32] = []
+    try forEachEntry { _, name in
+      if let number: Int32 = Decimal.unsigned(name) { numbers.append(number) }
+    }
+    return numbers
+  }
+
+  private func forEachEntry(_ body: (dirent, UnsafeRawBufferPointer) -> Void) throws(HostError) {
     let opened: Int32
     switch Directory.open(KernelName("."), under: descriptor) {
     case .value(let value): opened = Int32(value)
@@ -83,20 +91,29 @@ package struct Directory: ~Copyable {
     }
     defer { closedir(stream) }
     let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name)!
-    var numbers: [Int32] = []
-    while numbers.count < Directory.entryLimit {
+    for _ in 0..<Directory.entryLimit {
       errno = 0
       guard let entry = readdir(stream) else {
         let code = errno
-        if code == 0 { break }
+        if code == 0 { return }
         throw .system(operation: .list, path: path, errno: code)
       }
       let name = UnsafeRawPointer(entry) + nameOffset
       let length = strlen(name.assumingMemoryBound(to: CChar.self))
-      let bytes = UnsafeRawBufferPointer(start: name, count: length)
-      if let number: Int32 = Decimal.unsigned(bytes) { numbers.append(number) }
+      body(entry.pointee, UnsafeRawBufferPointer(start: name, count: length))
     }
-    return numbers
+  }
+
+  /// The directories below, by the number of their inode: in cgroupfs the order in which they were made.
+  ///
+  /// Source: readdir(3).
+  func directoriesByInode() throws(HostError) -> [KernelName] {
+    var found: [(inode: UInt64, name: KernelName)] = []
+    try forEachEntry { entry, name in
+      guard entry.d_type == UInt8(DT_DIR), !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8) else { return }
+      found.append((UInt64(entry.d_ino), KernelName(bytes: Array(name))))
+    }
+    return found.sorted { $0.inode < $1.inode }.map(\.name)
   }
 
   /// PID_MAX_LIMIT of 64-bit hosts. Kernel: include/linux/threads.h.

@@ -145,18 +145,35 @@ extension DecisionRecord {
 
 extension CandidateRecord {
   fileprivate init(_ record: ow_candidate) {
-    let flags = UInt32(record.flags)
-    func has(_ flag: ow_candidate_flags) -> Bool { flags & flag.rawValue != 0 }
-    let skipped: SkipReason? =
-      if has(OW_CANDIDATE_INIT) { .globalInit } else if has(OW_CANDIDATE_VICTIM) {
-        .alreadyVictim
-      } else if has(OW_CANDIDATE_NO_MM) { .noMemory } else if record.oom_score_adj == -1000 {
-        .oomScoreAdjMin
-      } else if has(OW_CANDIDATE_OOM_SKIP) { .oomSkip } else if has(OW_CANDIDATE_VFORK) { .inVfork } else { nil }
+    let isScored = UInt32(record.flags) & OW_CANDIDATE_POINTS.rawValue != 0
     self.init(
-      parts: BadnessParts(record.memory), points: has(OW_CANDIDATE_POINTS) ? Pages(points: record.points) : nil,
+      parts: BadnessParts(record.memory), points: isScored ? Pages(points: record.points) : nil,
       cgroupID: record.cgroup, pid: record.pid, tid: record.tid, uid: record.uid,
-      oomScoreAdj: Int(record.oom_score_adj), comm: Comm(tuple: record.comm), skipped: skipped)
+      oomScoreAdj: Int(record.oom_score_adj), comm: Comm(tuple: record.comm),
+      skipped: SkipReason(flags: record.flags, oomScoreAdj: record.oom_score_adj))
+  }
+}
+
+extension SkipReason {
+  /// What a process's own state says, in the kernel's order; nil where it would be scored.
+  init?(flags: UInt16, oomScoreAdj: Int16) {
+    func has(_ flag: ow_candidate_flags) -> Bool { UInt32(flags) & flag.rawValue != 0 }
+    if has(OW_CANDIDATE_INIT) {
+      self = .globalInit
+    } else if has(OW_CANDIDATE_VICTIM) {
+      // The scan ends at a victim that still holds memory, and goes on past one that was reaped.
+      self = has(OW_CANDIDATE_OOM_SKIP) ? .oomSkip : .alreadyVictim
+    } else if has(OW_CANDIDATE_NO_MM) {
+      self = .noMemory
+    } else if oomScoreAdj == -1000 {
+      self = .oomScoreAdjMin
+    } else if has(OW_CANDIDATE_OOM_SKIP) {
+      self = .oomSkip
+    } else if has(OW_CANDIDATE_VFORK) {
+      self = .inVfork
+    } else {
+      return nil
+    }
   }
 }
 

@@ -4,17 +4,6 @@ import CProbe
 import Events
 import Glibc
 
-/// One process as the kernel's task list has it. Source: bpf/include/wire.h, struct ow_task.
-package struct TaskSnapshot: Sendable {
-  package let pid: Int32
-  package let uid: UInt32
-  package let oomScoreAdj: Int
-  package let startBootNanoseconds: Int64
-  package let cgroupID: UInt64
-  package let parts: BadnessParts
-  package let comm: Comm
-}
-
 /// Reads all processes through a BPF task iterator, many times faster than /proc does.
 ///
 /// Kernel: kernel/bpf/task_iter.c. Source: bpf/tasks.bpf.c.
@@ -25,8 +14,12 @@ package struct TaskIterator: ~Copyable {
   private let buffer: UnsafeMutableRawBufferPointer
 
   /// - Throws: `ProbeError.open`, `.load` or `.iterator` where the kernel refuses.
-  package init(symbols: KernelSymbols) throws(ProbeError) {
-    self = try symbols.casting { casts throws(ProbeError) in try TaskIterator(casts: casts) }
+  package init() throws(ProbeError) {
+    do throws(ProbeError) {
+      self = try TaskIterator(casts: true)
+    } catch {
+      self = try TaskIterator(casts: false)
+    }
   }
 
   private init(casts: Bool) throws(ProbeError) {
@@ -64,7 +57,7 @@ package struct TaskIterator: ~Copyable {
   /// Calls `body` for each user process.
   ///
   /// - Throws: `ProbeError.iterator` where the kernel will not read any more.
-  package func forEach(_ body: (TaskSnapshot) -> Void) throws(ProbeError) {
+  package func forEach(_ body: (ProcessSnapshot) -> Void) throws(ProbeError) {
     let descriptor = bpf_iter_create(bpf_link__fd(link))
     guard descriptor >= 0 else { throw .iterator(errno: -descriptor) }
     defer { close(descriptor) }
@@ -78,7 +71,7 @@ package struct TaskIterator: ~Copyable {
       held += count
       var offset = 0
       while held - offset >= stride {
-        body(TaskSnapshot(buffer.loadUnaligned(fromByteOffset: offset, as: ow_task.self)))
+        body(ProcessSnapshot(buffer.loadUnaligned(fromByteOffset: offset, as: ow_task.self)))
         offset += stride
       }
       held -= offset
@@ -87,11 +80,13 @@ package struct TaskIterator: ~Copyable {
   }
 }
 
-extension TaskSnapshot {
+extension ProcessSnapshot {
   fileprivate init(_ task: ow_task) {
     self.init(
-      pid: task.pid, uid: task.uid, oomScoreAdj: Int(task.oom_score_adj),
-      startBootNanoseconds: Int64(bitPattern: task.start_boottime_ns), cgroupID: task.cgroup,
-      parts: BadnessParts(task.memory), comm: Comm(tuple: task.comm))
+      pid: task.pid, tid: task.tid, uid: task.uid, oomScoreAdj: Int(task.oom_score_adj),
+      startBootNanoseconds: Int64(bitPattern: task.start_boottime_ns),
+      cgroup: task.cgroup == 0 ? nil : CgroupRef(id: task.cgroup), parts: BadnessParts(task.memory),
+      comm: Comm(tuple: task.comm), skipped: SkipReason(flags: task.flags, oomScoreAdj: task.oom_score_adj))
+    memoryID = task.mm == 0 ? nil : task.mm
   }
 }

@@ -2,8 +2,6 @@
 import Events
 
 /// Orders the candidates of one decision as the kernel's choice does, and lists the first of them.
-///
-/// Kernel: mm/oom_kill.c, oom_evaluate_task(): most points first; among equals the later one wins.
 struct Ranking {
   private let records: [CandidateRecord]
   private let decision: OpenDecision
@@ -55,37 +53,21 @@ struct Ranking {
       considered: decision.record.considered, list: list, runnerUpMarginPages: margin.flatMap { $0 < 0 ? nil : $0 })
   }
 
-  private struct Scored {
-    var index: Int
-    var points: Pages
-    /// It had to be taken whatever it held. Kernel: include/linux/oom.h, oom_task_origin().
-    var isOrigin = false
-    /// The tracepoint rung sees after the choice, and computes: that one is first, whatever a counter says since.
-    var isFirst = false
-
-    /// Whether the kernel would rather take this one.
-    func beats(_ other: Scored) -> Bool {
-      if isOrigin != other.isOrigin { return isOrigin }
-      if isFirst != other.isFirst { return isFirst }
-      return points != other.points ? points > other.points : index > other.index
-    }
-  }
-
   /// False where the domain's size is not known: then candidates are ordered by their pages, and have no points.
   private var isScoreKnown: Bool { domainPages != nil || !decision.record.inferred }
 
-  private func scored(_ index: Int) -> Scored? {
+  private func scored(_ index: Int) -> Contender? {
     guard let points = points(records[index]) else { return nil }
     let isChosen = records[index].pid == decision.record.chosenPID
-    return Scored(
+    return Contender(
       index: index, points: points, isOrigin: isChosen && decision.record.chosenPoints == .max,
       isFirst: isChosen && decision.record.inferred)
   }
 
   /// The first `wanted` eligible ones in order: an insertion into a short list, so that nothing grows with their number
   /// unless all are asked for.
-  private func firstEligible(_ wanted: Int) -> [Scored] {
-    var best: [Scored] = []
+  private func firstEligible(_ wanted: Int) -> [Contender] {
+    var best: [Contender] = []
     best.reserveCapacity(min(wanted, records.count) + 1)
     if wanted > records.count {
       best = records.indices.compactMap(scored)

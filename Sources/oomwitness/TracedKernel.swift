@@ -28,7 +28,7 @@ final class TracedKernel {
     var refused: [StreamStart.Probe] = []
     var sentences: [String] = []
     let ladder = Ladder(rungs: probe.probe.rungs)
-    iterator = ProcessIterator(symbols: ladder.symbols)
+    iterator = ProcessIterator()
     if let attached = ladder.attachFirst(
       ringBytes: probe.ringBytes(processes: host.processCount),
       refused: { refusal in
@@ -88,31 +88,5 @@ final class TracedKernel {
     } catch {
       throw Diagnostic.fail(Wording.sentence(error))
     }
-  }
-}
-
-/// The task iterator, and the biggest processes by it.
-private final class ProcessIterator {
-  private let iterator: TaskIterator
-
-  init?(symbols: KernelSymbols) {
-    do throws(ProbeError) {
-      iterator = try TaskIterator(symbols: symbols)
-    } catch {
-      return nil
-    }
-  }
-
-  /// Nil where the kernel no longer lets it read.
-  func biggest(limit: Int) -> [ProcessCache.Sized]? {
-    var all: [ProcessCache.Sized] = []
-    do throws(ProbeError) {
-      try iterator.forEach { task in
-        all.append(.init(pid: task.pid, residentPages: task.parts.totalPages))
-      }
-    } catch {
-      return nil
-    }
-    return Array(all.sorted { $0.residentPages > $1.residentPages }.prefix(limit))
   }
 }

@@ -10,10 +10,13 @@ import Testing
     "KernelProbe": ["CProbe", "CLibbpf", "Events"],
     "Host": ["CLinux", "Events", "Synchronization"],
     "KernelLog": ["Events"],
+    "Policy": ["Events"],
     "Witness": ["Host", "Events"],
     "Sinks": ["Events"],
     "Report": ["Events"],
-    "oomwitness": ["Events", "KernelProbe", "Host", "KernelLog", "Witness", "Sinks", "Report", "ArgumentParser"],
+    "oomwitness": ["Events", "KernelProbe", "Host", "KernelLog", "Policy", "Witness", "Sinks", "Report",
+      "ArgumentParser",
+    ],
   ]
   static let sources = Repository.files(below: "Sources", ending: [".swift"])
   static let allSwift = sources + Repository.files(below: "Tests", ending: [".swift"])

@@ -11,7 +11,7 @@ enum Kernel {
 
   /// Why no iterator can be had here; nil where one can.
   static let iteratorRefusal: String? = refusal { () throws(ProbeError) in
-    _ = try TaskIterator(symbols: KernelSymbols(interesting: []))
+    _ = try TaskIterator()
   }
 
   static func refusal(_ body: () throws(ProbeError) -> Void) -> String? {
@@ -53,9 +53,9 @@ enum Kernel {
     return String(decoding: buffer.prefix(count), as: UTF8.self)
   }
 
-  private static func snapshots() throws -> [Int32: TaskSnapshot] {
-    let iterator = try TaskIterator(symbols: KernelSymbols(interesting: []))
-    var tasks: [Int32: TaskSnapshot] = [:]
+  private static func snapshots() throws -> [Int32: ProcessSnapshot] {
+    let iterator = try TaskIterator()
+    var tasks: [Int32: ProcessSnapshot] = [:]
     try iterator.forEach { task in
       #expect(tasks[task.pid] == nil, "pid \(task.pid) came twice")
       tasks[task.pid] = task
@@ -103,7 +103,7 @@ enum Kernel {
     #expect(task.oomScoreAdj == 317)
     let stat = try #require(KernelTests.contents("/proc/\(sleeper.pid)/stat"))
     let fields = stat[stat.index(after: stat.lastIndex(of: ")")!)...].split(separator: " ")
-    let ticks = task.startBootNanoseconds / (1_000_000_000 / Int64(sysconf(Int32(_SC_CLK_TCK))))
+    let ticks = try #require(task.startBootNanoseconds) / (1_000_000_000 / Int64(sysconf(Int32(_SC_CLK_TCK))))
     #expect("\(ticks)" == fields[19])
     // Its counters stand still; the iterator may read them without the parts that each CPU holds back.
     let page = Int64(getpagesize() / 1024)

@@ -26,7 +26,7 @@ struct Check: ParsableCommand {
       }
     }
     let iterator: Result<Void, ProbeError> = Result { () throws(ProbeError) in
-      _ = try TaskIterator(symbols: ladder.symbols)
+      _ = try TaskIterator()
     }
     switch iterator {
     case .success: print("iter/task: works: snapshots of processes are read from BPF")

@@ -12,12 +12,15 @@ struct FilterOptions: ParsableArguments {
   var comm: String?
 
   func wants(_ kill: OOMKill) -> Bool {
-    matches(cgroup, kill.victim.cgroup?.path) && matches(comm, kill.victim.comm)
+    (cgroup.map { Glob.matches($0, kill.victim.cgroup?.path) } ?? true)
+      && (comm.map { Glob.matches($0, kill.victim.comm) } ?? true)
   }
+}
 
+/// Names by a pattern as shells have it.
+enum Glob {
   /// Source: fnmatch(3); `*` goes across slashes.
-  private func matches(_ glob: String?, _ name: KernelName?) -> Bool {
-    guard let glob else { return true }
+  static func matches(_ glob: String, _ name: KernelName?) -> Bool {
     guard let name else { return false }
     let bytes = name.bytes.map(CChar.init(bitPattern:)) + [0]
     return fnmatch(glob, bytes, 0) == 0

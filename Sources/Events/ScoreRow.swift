@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One process in a ranking: a candidate as in an event, with what people know it by.
+///
+/// Shape: docs/schema/oomwitness.v1.schema.json, `candidate`, and beside its fields those below.
+package struct ScoreRow: Hashable, Sendable {
+  package var candidate: Candidate
+  /// What /proc/PID/oom_score shows, on its own scale of 0 to 2000, always of the whole system; nil where it is gone.
+  package var procOOMScore: Int?
+  package var user: String?
+  package var systemdUnit: String?
+  package var container: ContainerRef?
+
+  package init(candidate: Candidate) { self.candidate = candidate }
+
+  package func encode(into json: inout JSONWriter) {
+    json.object {
+      candidate.encodeFields(into: &$0)
+      $0.field("proc_oom_score", procOOMScore)
+      $0.field("user", user)
+      $0.field("systemd_unit", systemdUnit)
+      if let container {
+        $0.objectField("container") {
+          $0.field("runtime", container.runtime)
+          $0.field("id", container.id)
+        }
+      }
+    }
+  }
+}
+
+/// A container, as its cgroup's path names it.
+package struct ContainerRef: Hashable, Sendable {
+  /// docker, containerd, cri-o or podman; nil where the path does not tell.
+  package var runtime: String?
+  /// 64 hexadecimal digits.
+  package var id: String
+
+  package init(runtime: String?, id: String) {
+    self.runtime = runtime
+    self.id = id
+  }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+import Host
+import Policy
+
+/// All user processes of this host as the kernel's scorer would look at them: by BPF's iterator, else from /proc.
+final class ProcessTable {
+  let identity: HostIdentity
+  let memory: MemoryReader
+  let cgroups: CgroupReader
+  let users = UserNames()
+  private let reader: ScoreReader
+  private let iterator: ProcessIterator?
+  private var references: [UInt64: CgroupRef] = [:]
+
+  /// Whether BPF reads them; without it `tid` is the leader's, and some reasons to be passed over are not seen.
+  var usesIterator: Bool { iterator != nil }
+
+  init() throws {
+    do throws(HostError) {
+      identity = try HostIdentity()
+      memory = try MemoryReader()
+      cgroups = try CgroupReader()
+      reader = try ScoreReader()
+    } catch {
+      throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
+    }
+    iterator = ProcessIterator()
+  }
+
+  /// In the kernel's order: as they were forked.
+  func processes() throws -> [ProcessSnapshot] {
+    if var all = iterator?.processes() {
+      all.sort { ($0.startBootNanoseconds ?? 0, $0.pid) < ($1.startBootNanoseconds ?? 0, $1.pid) }
+      for index in all.indices { all[index].cgroup = named(all[index].cgroup) }
+      return all
+    }
+    var all: [ProcessSnapshot] = []
+    do throws(HostError) {
+      try reader.forEach { all.append($0) }
+    } catch {
+      throw Diagnostic.fail(Wording.sentence(error))
+    }
+    return all
+  }
+
+  /// The whole system as a domain: RAM and swap.
+  func system() throws -> OOMDomain {
+    let state = (try? memory.state()) ?? nil
+    return .system(ramPages: state?.totalPages ?? 0, swapPages: state?.swapTotalPages ?? 0)
+  }
+
+  /// A path as the kernel prints it.
+  static func rooted(_ path: String) -> KernelName {
+    let components = path.split(separator: "/", omittingEmptySubsequences: true)
+    return KernelName("/" + components.joined(separator: "/"))
+  }
+
+  /// What /proc/PID/oom_score shows; nil where it is gone.
+  func oomScore(pid: Int32) -> Int? { reader.oomScore(pid: pid) }
+
+  /// The domain of a cgroup at its limit, by its path from the root of the hierarchy.
+  ///
+  /// - Parameter limitBytes: a limit that is supposed in place of its own.
+  func domain(cgroup path: String, limitBytes: Int64? = nil) throws -> OOMDomain {
+    let name = ProcessTable.rooted(path)
+    let shown = TerminalText.safe(name)
+    do {
+      guard let hierarchy = cgroups.hierarchy, let limits = try cgroups.limits(path: name) else {
+        throw Diagnostic.fail("there is no memory cgroup \(shown) (paths are those of /proc/PID/cgroup)")
+      }
+      var limit = BindingLimit()
+      (limit.limit, limit.usagePages) = (limits.limit, limits.usagePages)
+      if let limitBytes { limit.limit = .pages(limitBytes / Int64(identity.pageSizeBytes)) }
+      (limit.swapLimit, limit.swapUsagePages) = (limits.swapLimit, limits.swapUsagePages)
+      limit.ancestors = try cgroups.ancestors(of: name)
+      let swap = try memory.state()?.swapTotalPages ?? 0
+      let swappiness = Int(try memory.sysctl("vm/swappiness") ?? 60)
+      let group = CgroupRef(path: name, version: hierarchy.version)
+      if let domain = OOMDomain.memcg(group, limit: limit, systemSwapPages: swap, swappiness: swappiness) {
+        return domain
+      }
+      let above = limit.ancestors.first { $0.limit?.pages != nil }.map {
+        " (\(TerminalText.safe($0.path)) above it has)"
+      }
+      throw Diagnostic.fail("\(shown) has no memory limit, so it never runs out by itself\(above ?? "")")
+    } catch let error as HostError {
+      throw Diagnostic.fail(Wording.sentence(error))
+    }
+  }
+
+  /// The processes of a domain, in the kernel's order.
+  func processes(in domain: OOMDomain) throws -> [ProcessSnapshot] {
+    let all = try processes()
+    guard let path = domain.limit.cgroup?.path else { return all }
+    let order: [Int32]
+    do throws(HostError) {
+      order = try cgroups.processes(below: path)
+    } catch {
+      throw Diagnostic.fail(Wording.sentence(error))
+    }
+    var places: [Int32: Int] = [:]
+    for (place, pid) in order.enumerated() { places[pid] = place }
+    return all.filter { $0.cgroup?.path?.isAtOrBelow(path) == true }
+      .enumerated().sorted { (places[$0.element.pid] ?? .max, $0.offset) < (places[$1.element.pid] ?? .max, $1.offset) }
+      .map(\.element)
+  }
+
+  /// What decides beside the scores: groups that are killed as one, and vm.oom_kill_allocating_task.
+  func rules(for processes: [ProcessSnapshot], allocating: Int32?) throws -> Prediction.Rules {
+    var rules = Prediction.Rules()
+    rules.allocatingPID = allocating
+    do throws(HostError) {
+      rules.killsAllocatingTask = try memory.sysctl("vm/oom_kill_allocating_task") ?? 0 != 0
+      var seen: Set<[UInt8]> = []
+      for process in processes {
+        var components = (process.cgroup?.path?.bytes ?? []).split(separator: 0x2f)
+        while !components.isEmpty {
+          let path = [0x2f] + Array(components.joined(separator: [0x2f]))
+          guard seen.insert(path).inserted else { break }
+          if try cgroups.isKilledAsOne(path: KernelName(bytes: path)) { rules.groups.insert(path) }
+          components.removeLast()
+        }
+      }
+    } catch {
+      throw Diagnostic.fail(Wording.sentence(error))
+    }
+    return rules
+  }
+
+  /// A row for people and programs.
+  func row(_ candidate: Candidate) -> ScoreRow {
+    var row = ScoreRow(candidate: candidate)
+    row.procOOMScore = reader.oomScore(pid: candidate.pid)
+    row.user = candidate.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
+    row.systemdUnit = candidate.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
+    row.container = candidate.cgroup?.path.flatMap(ContainerID.container(inCgroupPath:))
+    return row
+  }
+
+  private func named(_ cgroup: CgroupRef?) -> CgroupRef? {
+    guard let id = cgroup?.id else { return cgroup }
+    if let known = references[id] { return known }
+    let found = CgroupRef(path: cgroups.path(forID: id), id: id, version: cgroups.hierarchy?.version)
+    references[id] = found
+    return found
+  }
+}
