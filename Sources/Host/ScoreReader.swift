@@ -35,7 +35,9 @@ package final class ScoreReader {
   }
 
   /// Nil where it is gone, or a kernel thread.
-  private func process(pid: Int32) -> ProcessSnapshot? {
+  ///
+  /// File: /proc/PID/status, oom_score_adj, cgroup.
+  package func process(pid: Int32) -> ProcessSnapshot? {
     guard let status = read(pid, "status"), let fields = StatusFields(status), !fields.isKernelThread else {
       return nil
     }

@@ -31,6 +31,8 @@ final class ProcessTable {
   /// In the kernel's order: as they were forked.
   func processes() throws -> [ProcessSnapshot] {
     if var all = iterator?.processes() {
+      // The iterator of a 6.18 kernel leaves out the first pid, which is init's.
+      if !all.contains(where: { $0.pid == 1 }), let first = reader.process(pid: 1) { all.append(first) }
       all.sort { ($0.startBootNanoseconds ?? 0, $0.pid) < ($1.startBootNanoseconds ?? 0, $1.pid) }
       for index in all.indices { all[index].cgroup = named(all[index].cgroup) }
       return all

@@ -14,7 +14,8 @@ import Testing
     "Witness": ["Host", "Events"],
     "Sinks": ["Events"],
     "Report": ["Events"],
-    "oomwitness": ["Events", "KernelProbe", "Host", "KernelLog", "Policy", "Witness", "Sinks", "Report",
+    "oomwitness": [
+      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Witness", "Sinks", "Report",
       "ArgumentParser",
     ],
   ]
