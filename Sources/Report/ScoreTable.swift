@@ -44,12 +44,12 @@ package struct ScoreTable: Sendable {
       TerminalText.safe(row.user ?? candidate.uid.map(String.init) ?? "-"),
       candidate.points.map(String.init) ?? "-", row.procOOMScore.map(String.init) ?? "-", "\(candidate.oomScoreAdj)",
       size(parts?.anonPages), size(parts?.filePages), size(parts?.shmemPages), size(parts?.swapPages),
-      size(parts?.pgtablePages), TerminalText.safe(candidate.comm), place(row),
+      size(parts?.pgtablePages), TerminalText.safe(candidate.comm), ScoreTable.place(row),
     ]
   }
 
   /// Why it is safe, else whose it is.
-  private func place(_ row: ScoreRow) -> String {
+  static func place(_ row: ScoreRow) -> String {
     var place: String
     if let container = row.container {
       place = "\(container.runtime ?? "container") \(container.id.prefix(12))"

@@ -38,18 +38,52 @@ struct Scores: ParsableCommand {
   @Option(help: "table for people, json for one array, ndjson for a line each.")
   var output: Format = .table
 
-  func run() throws {
-    let table = try ProcessTable()
-    let domain = try cgroup.map { try table.domain(cgroup: $0) } ?? table.system()
-    let standings = Standings(try table.processes(in: domain), domain: domain)
-    var candidates = standings.candidates(limit: filter == nil && sort == .points ? top.limit : nil).list
-    if let filter { candidates.removeAll { !Glob.matches(filter, $0.comm) } }
-    order(&candidates)
-    if let limit = top.limit { candidates = Array(candidates.prefix(limit)) }
-    write(candidates.map(table.row), table.identity.pageSizeBytes)
+  @Option(
+    name: .long, defaultAsFlag: 2.0,
+    help: ArgumentHelp(
+      "Show it live, every so many seconds: a screen on a terminal, else tables.", valueName: "seconds"))
+  var watch: Double?
+  @Option(help: ArgumentHelp("End --watch after so many seconds.", valueName: "seconds"))
+  var duration: Double?
+
+  func validate() throws {
+    if let watch, !(watch >= 0.1 && watch <= 86_400) {
+      throw ValidationError("--watch takes 0.1 to 86400 seconds, not \(watch)")
+    }
+    if let duration, !(duration > 0 && duration <= 1e9) {
+      throw ValidationError("--duration takes seconds above 0, not \(duration)")
+    }
+    if watch != nil, output != .table { throw ValidationError("--watch shows tables; leave out --output \(output)") }
+    if watch == nil, duration != nil { throw ValidationError("--duration is for --watch") }
   }
 
-  private func order(_ candidates: inout [Candidate]) {
+  func run() throws {
+    let table = try ProcessTable()
+    guard let watch else {
+      return write(try view(table, sort, filter, limit: top.limit).rows, table.identity.pageSizeBytes)
+    }
+    let limit = isatty(STDOUT_FILENO) == 1 ? ScoreScreen.rowsMax : top.limit
+    let live = ScoreWatch(
+      table: table, seconds: watch, duration: duration, order: sort, filter: filter,
+      view: { try view(table, $0, $1, limit: limit) })
+    try live.run()
+  }
+
+  /// What is shown, of all processes of the domain as they are now.
+  private func view(_ table: ProcessTable, _ sort: Order, _ filter: String?, limit: Int?) throws -> ScoreWatch.View {
+    let domain = try cgroup.map { try table.domain(cgroup: $0) } ?? table.system()
+    let standings = Standings(try table.processes(in: domain), domain: domain)
+    var candidates = standings.candidates(limit: filter == nil && sort == .points ? limit : nil).list
+    if let filter { candidates.removeAll { !Glob.matches(filter, $0.comm) } }
+    order(&candidates, by: sort)
+    if let limit { candidates = Array(candidates.prefix(limit)) }
+    return ScoreWatch.View(
+      rows: candidates.map(table.row), eligible: standings.contenders.count, considered: standings.processes.count,
+      domain: domain.limit.cgroup?.path.map { "cgroup \(TerminalText.safe($0))" } ?? "the whole system",
+      totalPages: domain.totalPages)
+  }
+
+  private func order(_ candidates: inout [Candidate], by sort: Order) {
     func part(_ candidate: Candidate, _ path: KeyPath<BadnessParts, Pages>) -> Pages {
       candidate.parts?[keyPath: path] ?? 0
     }

@@ -190,17 +190,52 @@ static int write_record(void *context, void *data, size_t size)
 	return 0;
 }
 
+static bool has_cast(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool found = btf && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return found;
+}
+
 static int snapshot(void)
 {
 	struct tasks *tasks = tasks__open();
+	if (tasks)
+		tasks->rodata->may_cast = has_cast();
 	int error = tasks ? tasks__load(tasks) : -errno;
 	if (error)
 		return error;
 	return iterate(tasks->progs.snapshot, write_task);
 }
 
+/* Where the code of a function lies, by kallsyms: from its address to the next symbol's. */
+static void find_code(const char *function, volatile __u64 code[2])
+{
+	FILE *file = fopen("/proc/kallsyms", "re");
+	unsigned long long address, begin = 0;
+	char name[256];
+
+	while (file && fscanf(file, "%llx %*c %255s%*[^\n]", &address, name) == 2) {
+		if (begin && address > begin) {
+			code[0] = begin;
+			code[1] = address;
+			break;
+		}
+		if (!strcmp(name, function))
+			begin = address;
+	}
+	if (file)
+		fclose(file);
+}
+
 static int load(struct oomwitness *probe, const char *rung)
 {
+	find_code("out_of_memory", (volatile __u64 *)probe->rodata->out_of_memory_code);
+	find_code("mem_cgroup_out_of_memory", (volatile __u64 *)probe->rodata->memcg_oom_code);
+	find_code("moom_callback", (volatile __u64 *)probe->rodata->sysrq_oom_code);
+	probe->rodata->may_cast = has_cast();
 	probe->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	probe->rodata->cpu_count = libbpf_num_possible_cpus();
 	probe->rodata->tracepoint_alone = !strcmp(rung, "tracepoint");

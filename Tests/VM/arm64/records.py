@@ -63,7 +63,6 @@ class Comparison:
         self.findings = Findings(start["page_size"] if start else 4096, cpus, self.facts["release"])
         self.problems: list[str] = []
         self.compared = 0
-        self.scopes_missed = 0  # tracepoint rung: the limit is inferred, and an earlier victim gave memory back in between
         self.counted = [counts_kills(folder / f"vmstat.{when}") for when in ("before", "after")]
 
     def of(self, word: str) -> list[Line]:
@@ -100,12 +99,8 @@ class Comparison:
             ends = [end["counted"] for end in self.of("decision_end") if end["decision"] == number]
             self.check("counted at the end of the decision", [len(decision.kills)], ends)
         candidates = [one for one in self.of("candidate") if one["decision"] == number]
-        if self.rung == "tracepoint" and not line["limit_cgroup"] and decision is not self.log.decisions[0]:
-            self.scopes_missed += 1  # it took the limit for the system's, and so looked at all processes
-            candidates = [one for one in candidates if report.row(one["tid"])]
-        else:
-            self.check_cgroup(line, decision)
-            self.check("considered, stored", (line["considered"],) * 2, (line["stored"], len(candidates)))
+        self.check_cgroup(line, decision)
+        self.check("considered, stored", (line["considered"],) * 2, (line["stored"], len(candidates)))
         told = [one["tid"] for one in candidates if report.row(one["tid"]) or not one["flags"] & PASSED_OVER]
         self.check("candidates", sorted(row.tid for row in report.rows), sorted(told))
         dead = [one.tid for past in self.log.decisions[: self.log.decisions.index(decision)] for one in past.kills]
