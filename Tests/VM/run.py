@@ -35,6 +35,8 @@ from expected import Scenario, read_scenarios, unexpected
 from guest_image import build_base, build_settings
 from kernels import SERIES, Kernel, KernelError, get_kernel
 from machine import boot
+from predictions import check_predictions
+from predictions import Tally as Predictions
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_MIB = {"memcg": 1024, "system": 512}  # by the kind of boot
@@ -133,7 +135,12 @@ def perform(job: Job, bases: dict[str, bytes], build: Path, tally: Tally) -> Non
     initrd.unlink()
     for scenario in job.scenarios:
         problems = judge(scenario, results / scenario.name, tracer=job.rung != "none")
-        tally.tell(f"{job.place} {scenario.name}", problems, results / scenario.name)
+        said = ""
+        if scenario.name == "predict" and job.rung != "none":
+            predicted = predictions(results / scenario.name)
+            problems += predicted.mismatches
+            said = f": {predicted.summary()}"
+        tally.tell(f"{job.place} {scenario.name}{said}", problems, results / scenario.name)
     tally.remark(f"boot    {job.place} {job.kind}: {len(job.scenarios)} scenarios in {done.seconds:.1f} s")
     if done.problem:
         tally.tell(f"{job.place} boot of {job.kind}", [done.problem], folder)
@@ -150,6 +157,11 @@ def judge(scenario: Scenario, result: Path, *, tracer: bool) -> list[str]:
     if status != "0":
         problems.append(f"tracer: exit status {status}: {(result / 'trace.err').read_text(errors='replace').strip()[-500:]}")
     return problems + compare(result)
+
+
+def predictions(result: Path) -> Predictions:
+    facts = read_facts(result / "facts")
+    return check_predictions(result, facts.get("release", ""), int(facts.get("cpus", 2)))
 
 
 def main() -> int:

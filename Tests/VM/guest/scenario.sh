@@ -123,6 +123,11 @@ stop_tracer() {
 
 # By what they run, and by the number under which they were started: one whose first thread has ended shows nothing that it runs.
 end_hogs() {
+  kill_hogs
+  wait
+}
+
+kill_hogs() {
   for process in /proc/[0-9]*; do
     [ "$(readlink "$process/exe")" != /bin/hog ] || HOGS="$HOGS ${process#/proc/}"
   done
@@ -130,7 +135,6 @@ end_hogs() {
   for process in $HOGS; do
     gone "$process"
   done
-  wait
 }
 
 remove_groups() {

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares what `oomwitness next` said with whom the kernel took, situation by situation (guest/scenarios/predict.sh).
+
+Each situation has names of its own, s<SEED>-<NUMBER>, so that the kernel's lines tell whose they are. The first decision
+has to be the predicted one, and each that follows the next of the follow-ups; of a group all members. A miss is let pass,
+counted and told, where the kernel took the runner-up and the two were no more pages apart than the counters' own batches.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from findings import RSS_COUNTERS, Findings
+from kernel_log import Decision, parse
+
+
+@dataclass
+class Tally:
+    """Over all situations of one folder."""
+
+    situations: int = 0
+    decisions: int = 0
+    by_margin: int = 0
+    mismatches: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        return f"{self.situations} situations, {self.decisions} decisions as predicted, {self.by_margin} told apart by margin"
+
+
+def check_predictions(folder: Path, release: str, cpus: int) -> Tally:
+    """All next.SEED.json of a scenario's folder against its log."""
+    tally = Tally()
+    slack = Findings(cpus=cpus, release=release).slack_pages * RSS_COUNTERS
+    decisions = defaultdict(list)
+    for decision in parse((folder / "kmsg.raw").read_bytes()).decisions:
+        match = re.match(rb"s(\d+)-", decision.kills[0].comm)
+        if match:
+            decisions[int(match[1])].append(decision)
+    for path in sorted(folder.glob("next.*.json"), key=lambda path: int(path.suffixes[0][1:])):
+        seed = int(path.suffixes[0][1:])
+        tally.situations += 1
+        try:
+            forecast = json.loads(path.read_text())
+        except json.JSONDecodeError:
+            tally.mismatches.append(f"seed {seed}: next said no JSON")
+            continue
+        check_situation(tally, seed, forecast, decisions[seed], slack)
+    return tally
+
+
+def check_situation(tally: Tally, seed: int, forecast: dict, decisions: list[Decision], slack: int) -> None:
+    if not decisions:
+        tally.mismatches.append(f"seed {seed}: the kernel killed nobody, next said {forecast['explanation']}")
+        return
+    predicted = [forecast, *forecast["follow_ups"]] if forecast["outcome"] == "kill" else []
+    for number, decision in enumerate(decisions):
+        if number >= len(predicted):
+            tally.mismatches.append(f"seed {seed}: decision {number + 1} took {decision.kills[0].comm!r}, next ended before")
+            return
+        deaths = [predicted[number], *predicted[number].get("with_it", [])]
+        ours = [death["victim"] for death in deaths if death["victim"]["role"] != "shares_memory"]
+        if ours[0]["tid"] == decision.kills[0].tid and {one["tid"] for one in ours} == set(decision.counts()):
+            tally.decisions += 1
+            continue
+        margin = apart(forecast, ours[0]["pid"], decision.kills[0].tid)
+        if margin is not None and margin <= slack:
+            tally.by_margin += 1
+            return  # what follows is predicted of another world
+        kernel = [kill.comm.decode() for kill in decision.kills]
+        tally.mismatches.append(
+            f"seed {seed}: decision {number + 1}: kernel {kernel}, ours {[one['comm'] for one in ours]}, {margin} pages apart"
+        )
+        return
+
+
+def apart(forecast: dict, pid: int, tid: int) -> int | None:
+    """Points between two candidates; None where one is not among them."""
+    by_pid = {one["pid"]: one.get("points") for one in forecast["candidates"]["list"]}
+    by_tid = {one["tid"]: one.get("points") for one in forecast["candidates"]["list"]}
+    if by_pid.get(pid) is None or by_tid.get(tid) is None:
+        return None
+    return abs(by_pid[pid] - by_tid[tid])
