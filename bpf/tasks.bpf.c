@@ -3,6 +3,9 @@
 // as long.
 #include "read.h"
 
+/* The kernel scores by exact sums (since 7.0), so those are read; else what a plain read of the counters gives. */
+const volatile bool reads_exactly = false;
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Every thread on the host, in the reader's context; only leaders of user processes are written. */
@@ -31,8 +34,11 @@ int snapshot(struct bpf_iter__task *ctx)
 	record.flags =
 		candidate_flags(task, mm, BPF_CORE_READ(task, signal)) | (record.pid == 1 ? OW_CANDIDATE_INIT : 0);
 	record.mm = (__u64)mm;
-	if (mm)
+	if (mm) {
 		read_memory(mm, &record.memory);
+		if (reads_exactly)
+			read_memory_exact(mm, &record.memory);
+	}
 	bpf_probe_read_kernel(record.comm, sizeof(record.comm), task->comm);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;

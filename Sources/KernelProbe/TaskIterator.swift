@@ -32,6 +32,8 @@ package struct TaskIterator: ~Copyable {
     }
     guard let skeleton else { throw .open(errno: errno) }
     skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
+    skeleton.pointee.rodata.pointee.cpu_count = UInt32(max(1, libbpf_num_possible_cpus()))
+    skeleton.pointee.rodata.pointee.reads_exactly = TaskIterator.kernelScoresExactly
     skeleton.pointee.rodata.pointee.may_cast = casts
     let status = tasks__load(skeleton)
     guard status == 0 else {
@@ -46,6 +48,18 @@ package struct TaskIterator: ~Copyable {
     self.skeleton = skeleton
     self.link = link
     buffer = .allocate(byteCount: TaskIterator.bufferBytes, alignment: 8)
+  }
+
+  /// Whether oom_badness() takes exact sums. No type of the kernel's tells it, so its version has to: who is wrong is wrong
+  /// by what each CPU keeps of a counter for itself.
+  ///
+  /// Kernel: mm/oom_kill.c, get_mm_rss_sum() since 7.0. Source: uname(2).
+  private static var kernelScoresExactly: Bool {
+    var names = utsname()
+    guard uname(&names) == 0 else { return false }
+    return withUnsafeBytes(of: names.release) { release in
+      (Int(String(decoding: release.prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self)) ?? 0) >= 7
+    }
   }
 
   deinit {

@@ -66,13 +66,15 @@ def check_situation(tally: Tally, seed: int, forecast: dict, decisions: list[Dec
         if ours[0]["tid"] == decision.kills[0].tid and {one["tid"] for one in ours} == set(decision.counts()):
             tally.decisions += 1
             continue
-        margin = apart(forecast, ours[0]["pid"], decision.kills[0].tid)
+        other = ours[0]["tid"] != decision.kills[0].tid
+        margin = apart(forecast, ours[0]["pid"], decision.kills[0].tid) if other else None
         if margin is not None and margin <= slack:
             tally.by_margin += 1
             return  # what follows is predicted of another world
         kernel = [kill.comm.decode() for kill in decision.kills]
+        pages = "" if margin is None else f", {margin} pages apart"
         tally.mismatches.append(
-            f"seed {seed}: decision {number + 1}: kernel {kernel}, ours {[one['comm'] for one in ours]}, {margin} pages apart"
+            f"seed {seed}: decision {number + 1}: kernel {kernel}, ours {[one['comm'] for one in ours]}{pages}"
         )
         return
 
