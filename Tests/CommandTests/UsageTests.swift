@@ -42,7 +42,7 @@ import Testing
     #expect(ended.errors.split(separator: "\n").first.map { $0.hasPrefix(bad.sentence) } == true, "\(ended.errors)")
   }
 
-  @Test("help teaches, as a whole", arguments: ["", "trace", "check", "replay"])
+  @Test("help teaches, as a whole", arguments: ["", "trace", "scores", "next", "check", "replay"])
   func helpTexts(command: String) {
     let ended = Program.run(Program.oomwitness, (command.isEmpty ? [] : [command]) + ["--help"])
     let path = Repository.root + "/Tests/CommandTests/Fixtures/help\(command.isEmpty ? "" : "-" + command).txt"

@@ -18,6 +18,9 @@ from findings import RSS_COUNTERS, Findings
 from kernel_log import Decision, parse
 
 
+SITUATIONS_MIN = 40
+
+
 @dataclass
 class Tally:
     """Over all situations of one folder."""
@@ -49,6 +52,8 @@ def check_predictions(folder: Path, release: str, cpus: int) -> Tally:
             tally.mismatches.append(f"seed {seed}: next said no JSON")
             continue
         check_situation(tally, seed, forecast, decisions[seed], slack)
+    if tally.situations < SITUATIONS_MIN:
+        tally.mismatches.append(f"{tally.situations} situations were asked about, {SITUATIONS_MIN} are wanted")
     return tally
 
 

@@ -40,7 +40,8 @@ class PredictionTests(unittest.TestCase):
             )
             tally = check_predictions(folder, "6.12.0", 2)
             self.assertEqual(tally.situations, 1)
-            return tally.decisions, tally.by_margin, len(tally.mismatches)
+            self.assertIn("1 situations were asked about", tally.mismatches[-1])
+            return tally.decisions, tally.by_margin, len(tally.mismatches) - 1
 
     def test_the_right_one_and_those_that_follow(self) -> None:
         told = forecast([death(5)], [death(6)], points={5: 9000, 6: 100})

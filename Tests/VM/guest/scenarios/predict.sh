@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What: forty random situations, each from its seed: three to six processes in three groups below a limit, of random size (a quarter
+# What: over forty random situations, each from its seed: three to six processes in three groups below a limit, of random size (a quarter
 # as large as the one before), oom_score_adj and kind: shared pages, a dead first thread, a sharer of the memory; some with swap, some
 # with memory.oom.group. `oomwitness next` says who will be killed; then an unkillable process grows until the limit is hit, or (v2,
 # odd seeds) the limit is written below what is in use. The kernel's choice is compared by predictions.py.
@@ -7,7 +7,7 @@
 # cgroups: 1 2
 # expect: kills=40+ scope=MEMCG
 
-SITUATIONS=40
+SITUATIONS=44 # some are over the edge before anybody is asked: memory is taken faster than swap is written
 
 setup() {
   swapon /dev/vda
@@ -64,7 +64,7 @@ situation() {
     ready $name
   done </run/plan
   [ "$CGROUP" = 1 ] || [ $(($1 % 7)) != 3 ] || echo 1 >$G/$top/a/memory.oom.group
-  push "$1"
+  [ "$(kill_count)" != "$FIRST" ] || push "$1"
   kill_hogs
   HOGS=
   until_ is_removed $G/$top
@@ -76,7 +76,7 @@ make_limits() {
   most=$((total + 12))
   if [ $(($1 % 5)) = 0 ]; then
     most=$((total * 4 / 5 + 6))
-    swap=$((total / 2))
+    swap=$total
   else
     swap=0
   fi
