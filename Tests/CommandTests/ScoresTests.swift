@@ -40,7 +40,8 @@ import Testing
       guard row.text("comm") != "oomwitness" else { continue }
       let least = ScoresTests.shown(points: Int64(points) - slack, total: total)
       let most = ScoresTests.shown(points: Int64(points) + slack, total: total)
-      #expect((least...most).contains(Int64(shown)), "pid \(row.number("pid") ?? 0): \(points) points, shown \(shown)")
+      let pid = row.number("pid") ?? 0
+      #expect((least...most).contains(Int64(shown)), "pid \(pid): \(points) points, shown \(shown)")
       within += 1
     }
     #expect(equal >= 3)
