@@ -45,7 +45,7 @@ import Testing
       within += 1
     }
     #expect(equal >= 3)
-    print("oom_score: \(equal) equal, \(within) within the counters' batch, \(ineligible) not eligible, of \(rows.count)")
+    print("oom_score: \(equal) equal, \(within) within the batch, \(ineligible) not eligible, of \(rows.count)")
   }
 
   @Test("ranks are the kernel's order: most points first")
