@@ -68,7 +68,7 @@ def check_situation(tally: Tally, seed: int, forecast: dict, decisions: list[Dec
             return
         deaths = [predicted[number], *predicted[number].get("with_it", [])]
         ours = [death["victim"] for death in deaths if death["victim"]["role"] != "shares_memory"]
-        if ours[0]["tid"] == decision.kills[0].tid and {one["tid"] for one in ours} == set(decision.counts()):
+        if ours[0]["tid"] == decision.kills[0].tid and are_all(ours, decision):
             tally.decisions += 1
             continue
         other = ours[0]["tid"] != decision.kills[0].tid
@@ -82,6 +82,14 @@ def check_situation(tally: Tally, seed: int, forecast: dict, decisions: list[Dec
             f"seed {seed}: decision {number + 1}: kernel {kernel}, ours {[one['comm'] for one in ours]}{pages}"
         )
         return
+
+
+def are_all(ours: list[dict], decision: Decision) -> bool:
+    """Whether the kernel named our victims and no others. Of members of a group that share one memory (s<SEED>-<NUMBER>
+    and the same with an x) the second got its SIGKILL as a sharer: it is named only if it has not ended by then.
+    """
+    named = {kill.comm.decode().rstrip("x") for kill in decision.kills}
+    return set(decision.counts()) <= {one["tid"] for one in ours} and named == {one["comm"].rstrip("x") for one in ours}
 
 
 def apart(forecast: dict, pid: int, tid: int) -> int | None:

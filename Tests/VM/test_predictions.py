@@ -16,8 +16,8 @@ KILLED = (
 )
 
 
-def death(tid: int, role: str = "chosen") -> dict:
-    return {"victim": {"pid": tid, "tid": tid, "comm": f"s1-{tid}", "role": role}}
+def death(tid: int, role: str = "chosen", comm: str = "") -> dict:
+    return {"victim": {"pid": tid, "tid": tid, "comm": comm or f"s1-{tid}", "role": role}}
 
 
 def forecast(*decisions: list[dict], points: dict[int, int]) -> dict:
@@ -61,6 +61,12 @@ class PredictionTests(unittest.TestCase):
         told = forecast([death(5), death(6, "group"), death(7, "shares_memory")], points={5: 9, 6: 8})
         self.assertEqual(self.check(told, [5, 6, 5], group=True), (1, 0, 0))
         self.assertEqual(self.check(told, [5, 5], group=True), (0, 0, 1))
+
+    def test_of_members_that_share_one_memory_the_log_may_name_the_first_alone(self) -> None:
+        told = forecast([death(5), death(6, "group"), death(7, "group", "s1-6x")], points={5: 9, 6: 8})
+        self.assertEqual(self.check(told, [5, 6, 5], group=True), (1, 0, 0))
+        self.assertEqual(self.check(told, [5, 5], group=True), (0, 0, 1))
+        self.assertEqual(self.check(told, [5, 6, 8, 5], group=True), (0, 0, 1))
 
 
 if __name__ == "__main__":
