@@ -51,7 +51,8 @@ package struct EventText: Sendable {
     if let candidates = kill.candidates { lines += table(candidates, victim: victim) }
     add("memory", kill.memory.flatMap(memoryLine))
     if !kill.unavailable.isEmpty {
-      add("unknown", "\(kill.unavailable.joined(separator: ", ")) (not visible to \(kill.source.rawValue))")
+      let why = "not visible to \(kill.source.rawValue), or gone before /proc was read"
+      add("unknown", "\(kill.unavailable.joined(separator: ", ")) (\(why))")
     }
     return lines.joined(separator: "\n") + "\n"
   }
