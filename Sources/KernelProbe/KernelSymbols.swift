@@ -22,7 +22,13 @@ package struct KernelSymbols: Sendable {
   func casting<Programs: ~Copyable>(
     _ make: (Bool) throws(ProbeError) -> Programs
   ) throws(ProbeError) -> Programs {
-    guard described.contains(KernelSymbols.cast) else { return try make(false) }
+    described.contains(KernelSymbols.cast) ? try KernelSymbols.castingFirst(make) : try make(false)
+  }
+
+  /// With casts, and where the kernel refuses that without.
+  static func castingFirst<Programs: ~Copyable>(
+    _ make: (Bool) throws(ProbeError) -> Programs
+  ) throws(ProbeError) -> Programs {
     do throws(ProbeError) {
       return try make(true)
     } catch {

@@ -15,11 +15,7 @@ package struct TaskIterator: ~Copyable {
 
   /// - Throws: `ProbeError.open`, `.load` or `.iterator` where the kernel refuses.
   package init() throws(ProbeError) {
-    do throws(ProbeError) {
-      self = try TaskIterator(casts: true)
-    } catch {
-      self = try TaskIterator(casts: false)
-    }
+    self = try KernelSymbols.castingFirst { casts throws(ProbeError) in try TaskIterator(casts: casts) }
   }
 
   private init(casts: Bool) throws(ProbeError) {

@@ -20,8 +20,6 @@ package struct Prediction: Sendable {
     /// Those of its memory.oom.group, and those that share memory with anybody killed.
     package var members: [(index: Int, role: Victim.Role)]
     package var path: Decision.Path
-    /// The group that is killed as one.
-    package var group: KernelName?
 
     package static func == (left: Death, right: Death) -> Bool {
       left.chosen == right.chosen && left.members.map(\.index) == right.members.map(\.index) && left.path == right.path
@@ -68,17 +66,16 @@ package struct Prediction: Sendable {
     if rules.killsAllocatingTask, standings.domain.scope != .memcg, let pid = rules.allocatingPID,
       let index = processes.firstIndex(where: { $0.pid == pid }), !gone.contains(index), isTakeable(processes[index])
     {
-      return .kill(Death(chosen: index, members: [], path: .allocatingTask, group: nil).completed(standings, gone))
+      return .kill(Death(chosen: index, members: [], path: .allocatingTask).completed(standings, gone))
     }
     // The scan ends at the first that is dying of an earlier kill, unless its memory was reaped already.
     for (index, process) in processes.enumerated() where process.skipped == .alreadyVictim && !gone.contains(index) {
       return .waits(for: process.pid)
     }
     guard let chosen = standings.contenders.first(where: { !gone.contains($0.index) })?.index else { return .nobody }
-    var death = Death(chosen: chosen, members: [], path: .scan, group: nil)
+    var death = Death(chosen: chosen, members: [], path: .scan)
     if let group = group(of: processes[chosen], rules, limit: standings.domain.limit.cgroup?.path) {
       death.path = .memcgGroup
-      death.group = group
       for (index, process) in processes.enumerated()
       where index != chosen && !gone.contains(index) && isTakeable(process) && process.isIn(group) {
         death.members.append((index, .group))
@@ -109,12 +106,18 @@ package struct Prediction: Sendable {
 
   // MARK: What would change it
 
+  /// The best of those that were not chosen; nil where nobody is taken, or nobody else could be.
+  package var runnerUp: Contender? {
+    guard case .kill(let death) = outcome else { return nil }
+    return standings.contenders.first { $0.index != death.chosen }
+  }
+
   /// The most oom_score_adj with which the chosen one would be spared; -1000 where less is not enough. Nil where no scan chose.
   package var sparingAdj: Int? {
     guard case .kill(let death) = outcome, death.path != .allocatingTask else { return nil }
     let process = standings.processes[death.chosen]
     let perAdj = standings.domain.totalPages / 1000
-    guard perAdj > 0, let rival = standings.contenders.first(where: { $0.index != death.chosen }) else { return -1000 }
+    guard perAdj > 0, let rival = runnerUp else { return -1000 }
     // Of equals the later is taken: a later one has to have less, an earlier one may have as much.
     let mostPoints = death.chosen > rival.index ? rival.points - 1 : rival.points
     let room = mostPoints - process.parts.totalPages

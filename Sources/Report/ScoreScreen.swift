@@ -13,14 +13,13 @@ package struct ScoreScreen: Sendable {
     package var eligible: Int
     package var considered: Int
     package var domain: String
-    package var totalPages: Pages
     package var memory: MemoryState?
     package var pressure: PressureStall?
     /// Points of the frame before, by pid.
     package var before: [Int32: Pages]
 
     package init(
-      clock: String, rows: [ScoreRow], eligible: Int, considered: Int, domain: String, totalPages: Pages,
+      clock: String, rows: [ScoreRow], eligible: Int, considered: Int, domain: String,
       memory: MemoryState?, pressure: PressureStall?, before: [Int32: Pages]
     ) {
       self.clock = clock
@@ -28,7 +27,6 @@ package struct ScoreScreen: Sendable {
       self.eligible = eligible
       self.considered = considered
       self.domain = domain
-      self.totalPages = totalPages
       self.memory = memory
       self.pressure = pressure
       self.before = before

@@ -16,7 +16,7 @@ struct ForecastMaker {
     self.listed = listed
   }
 
-  func forecast() throws -> Forecast {
+  func forecast() -> Forecast {
     let domain = prediction.standings.domain
     var forecast = Forecast(outcome: .kill, scope: domain.scope, limit: domain.limit, explanation: "")
     forecast.candidates = prediction.standings.candidates(limit: listed)
@@ -29,7 +29,7 @@ struct ForecastMaker {
       forecast.path = death.path
       forecast.deaths = deaths(death)
       forecast.sparingAdj = prediction.sparingAdj
-      if let rival = prediction.standings.contenders.first(where: { $0.index != death.chosen }) {
+      if let rival = prediction.runnerUp {
         forecast.runnerUp = prediction.standings.candidates(limit: 2).list.first {
           $0.pid != forecast.deaths[0].victim.pid
         }
@@ -40,7 +40,7 @@ struct ForecastMaker {
       forecast.waitsForPID = pid
     case .nobody: forecast.outcome = .nobody
     }
-    if try panics() { forecast.outcome = .panic }
+    if panics() { forecast.outcome = .panic }
     forecast.explanation = ForecastSentence(pageSizeBytes: table.identity.pageSizeBytes).sentence(forecast)
     return forecast
   }
@@ -48,7 +48,7 @@ struct ForecastMaker {
   /// vm.panic_on_oom: 1 where the whole system is out of memory, 2 always; and who finds nobody panics, but for a cgroup's.
   ///
   /// Kernel: mm/oom_kill.c, check_panic_on_oom() and out_of_memory().
-  private func panics() throws -> Bool {
+  private func panics() -> Bool {
     let isSystem = prediction.standings.domain.scope == .system
     let setting = ((try? table.memory.sysctl("vm/panic_on_oom")) ?? nil) ?? 0
     if setting == 2 || (setting == 1 && isSystem) { return true }

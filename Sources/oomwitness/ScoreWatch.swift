@@ -13,7 +13,6 @@ final class ScoreWatch {
     var eligible: Int
     var considered: Int
     var domain: String
-    var totalPages: Pages
   }
 
   private let table: ProcessTable
@@ -133,7 +132,7 @@ final class ScoreWatch {
     let view = try self.view(order, filter)
     let moment = ScoreScreen.Moment(
       clock: Clock.text, rows: view.rows, eligible: view.eligible, considered: view.considered, domain: view.domain,
-      totalPages: view.totalPages, memory: (try? table.memory.state()) ?? nil,
+      memory: (try? table.memory.state()) ?? nil,
       pressure: (try? table.memory.pressure()) ?? nil, before: before)
     before = [:]
     for row in view.rows { before[row.candidate.pid] = row.candidate.points }

@@ -25,9 +25,7 @@ struct Check: ParsableCommand {
         if case .load(_, _, let log) = error { for line in log { print("  \(TerminalText.safe(line))") } }
       }
     }
-    let iterator: Result<Void, ProbeError> = Result { () throws(ProbeError) in
-      _ = try TaskIterator()
-    }
+    let iterator: Result<Void, ProbeError> = Result { () throws(ProbeError) in _ = try TaskIterator() }
     switch iterator {
     case .success: print("iter/task: works: snapshots of processes are read from BPF")
     case .failure(let error): print("iter/task: refused: \(Wording.sentence(error)): snapshots are read from /proc")

@@ -58,7 +58,7 @@ struct Next: ParsableCommand {
     let rules = try table.rules(for: processes, allocating: allocating)
     let prediction = Prediction(Standings(processes, domain: domain), rules: rules, depth: depth)
     let maker = ForecastMaker(prediction, table: table, listed: candidates.limit)
-    write(try maker.forecast(), pageSizeBytes)
+    write(maker.forecast(), pageSizeBytes)
   }
 
   private func write(_ forecast: Forecast, _ pageSizeBytes: Int) {

@@ -79,8 +79,7 @@ struct Scores: ParsableCommand {
     if let limit { candidates = Array(candidates.prefix(limit)) }
     return ScoreWatch.View(
       rows: candidates.map(table.row), eligible: standings.contenders.count, considered: standings.processes.count,
-      domain: domain.limit.cgroup?.path.map { "cgroup \(TerminalText.safe($0))" } ?? "the whole system",
-      totalPages: domain.totalPages)
+      domain: domain.limit.cgroup?.path.map { "cgroup \(TerminalText.safe($0))" } ?? "the whole system")
   }
 
   private func order(_ candidates: inout [Candidate], by sort: Order) {
