@@ -235,11 +235,13 @@ extension KillRecord {
 
 extension NoKillRecord {
   fileprivate init?(_ record: ow_no_kill) {
-    let reasons: [UInt32: OOMNoKill.Reason] = [
-      OW_ALLOCATING_TASK_DYING.rawValue: .allocatingTaskDying, OW_CHOSEN_TASK_DYING.rawValue: .chosenTaskDying,
-      OW_NO_KILLABLE_PROCESS.rawValue: .noKillableProcess,
-    ]
-    guard let reason = reasons[record.reason] else { return nil }
+    let reason: OOMNoKill.Reason
+    switch record.reason {
+    case OW_ALLOCATING_TASK_DYING.rawValue: reason = .allocatingTaskDying
+    case OW_CHOSEN_TASK_DYING.rawValue: reason = .chosenTaskDying
+    case OW_NO_KILLABLE_PROCESS.rawValue: reason = .noKillableProcess
+    default: return nil
+    }
     self.init(
       monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns),
       trigger: TriggerRecord(record.trigger, header: record.header),
@@ -252,11 +254,15 @@ extension NoKillRecord {
 
 extension OutcomeRecord {
   fileprivate init?(_ record: ow_outcome) {
-    let stages: [UInt32: Stage] = [
-      OW_REAP_START.rawValue: .reapStart, OW_REAP_FINISH.rawValue: .reapFinish, OW_REAP_SKIP.rawValue: .reapSkip,
-      OW_EXIT.rawValue: .exit, OW_MEMORY_FREED.rawValue: .memoryFreed,
-    ]
-    guard let stage = stages[record.stage] else { return nil }
+    let stage: Stage
+    switch record.stage {
+    case OW_REAP_START.rawValue: stage = .reapStart
+    case OW_REAP_FINISH.rawValue: stage = .reapFinish
+    case OW_REAP_SKIP.rawValue: stage = .reapSkip
+    case OW_EXIT.rawValue: stage = .exit
+    case OW_MEMORY_FREED.rawValue: stage = .memoryFreed
+    default: return nil
+    }
     self.init(
       monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns), pid: record.pid == 0 ? nil : record.pid,
       tid: record.tid, stage: stage)
