@@ -115,14 +115,26 @@ private func bytesUpToNUL<Tuple>(_ tuple: Tuple) -> [UInt8] {
 
 extension TriggerRecord {
   fileprivate init(_ record: ow_trigger, header: ow_header) {
-    let scopes: [UInt8: Scope] = [0: .system, 1: .cpuset, 2: .mempolicy, 3: .memcg]
     self.init(
       cgroupID: record.cgroup, pid: record.pid, tid: record.tid, uid: record.uid,
       oomScoreAdj: Int(record.oom_score_adj), isKernelThread: header.has(OW_TRIGGER_KTHREAD),
       comm: Comm(tuple: record.comm),
-      control: scopes[record.constraint].map {
+      control: Scope(constraint: record.constraint).map {
         OOMControl(scope: $0, gfpMask: record.gfp_mask, order: Int(record.order))
       })
+  }
+}
+
+extension Scope {
+  /// Kernel: include/linux/oom.h, enum oom_constraint; nil for OW_NOT_SEEN.
+  fileprivate init?(constraint: UInt8) {
+    switch constraint {
+    case 0: self = .system
+    case 1: self = .cpuset
+    case 2: self = .mempolicy
+    case 3: self = .memcg
+    default: return nil
+    }
   }
 }
 
