@@ -20,7 +20,7 @@ static __always_inline __u64 next_task(__u64 task)
 }
 
 /* Keeps one node of the task list, if it is in the domain, and gives the next. */
-__noinline __u64 visit(__u64 task_address)
+static __always_inline __u64 visit(__u64 task_address)
 {
 	const struct task_struct *task = (const void *)task_address;
 	__u64 next = next_task(task_address);
