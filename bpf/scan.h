@@ -59,6 +59,7 @@ struct {
 	__s32 last_tgid;
 	__u64 group_css; /* tracepoint rung: the open decision kills this group */
 	__u64 group_kills;
+	__u64 kills_in_group; /* MEMCG_OOM_KILL events of it, when it was last looked at */
 } scan;
 
 /* Tracepoint rung: SIGKILL was just sent; mark_victim, still under the victim's task_lock, tells whether for memory. */
