@@ -98,7 +98,6 @@ __noinline __u64 binding_memcg(__u64 css_address, __u32 certain)
 		__u64 usage = BPF_CORE_READ(memcg_of(css), memory.usage.counter);
 		__u64 limit = BPF_CORE_READ(memcg_of(css), memory.max);
 		__u64 room = usage < limit ? limit - usage : 0;
-
 		bool event_is_new = now > (seen ? *seen : 0);
 		const struct cgroup_subsys_state *parent = BPF_CORE_READ(css, parent);
 
@@ -107,15 +106,13 @@ __noinline __u64 binding_memcg(__u64 css_address, __u32 certain)
 		if (usage > limit || is_below(mine, (__u64)css)) {
 			if (event_is_new && room <= NEAR_LIMIT_PAGES)
 				return (__u64)css;
-			if (event_is_new && !with_event)
-				with_event = (__u64)css;
 			if (room < least_room) {
 				least_room = room;
 				fullest = (__u64)css;
 			}
-		} else if (event_is_new && !with_event) {
-			with_event = (__u64)css;
 		}
+		if (event_is_new && !with_event)
+			with_event = (__u64)css;
 		css = parent;
 	}
 	if (!certain)
