@@ -61,38 +61,70 @@ static __always_inline void read_exactly(const struct mm_struct *mm, struct ow_m
 	memory->shmem_pages = EXACT(mm, 3);
 }
 
+/* The id of its group in the memory hierarchy, by loads alone where the kernel allows them; 0 where it has none. */
+static __always_inline __u64 memory_group(const struct task_struct *task)
+{
+	const struct css_set *set = ADDRESS(struct task_struct, task, cgroups);
+	const void *css, *cgroup, *node;
+
+	if (may_cast) {
+		const char *cast = bpf_rdonly_cast(set, bpf_core_type_id_kernel(struct css_set));
+		__u64 number;
+
+		cast += bpf_core_field_offset(struct css_set, subsys);
+		cast += bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(void *);
+		number = (__u64) * (void *const *)cast;
+		asm volatile("%0 = -%0\n%0 = -%0" : "+r"(number));
+		css = (const void *)number;
+	} else {
+		css = set_memcg(set);
+	}
+	cgroup = ADDRESS(struct cgroup_subsys_state, css, cgroup);
+	node = ADDRESS(struct cgroup, cgroup, kn);
+	return FIELD(struct kernfs_node, node, id);
+}
+
 /* Every thread on the host, in the reader's context; only leaders of user processes are written. */
 SEC("iter/task")
 int snapshot(struct bpf_iter__task *ctx)
 {
 	const struct task_struct *task, *alive;
+	const struct signal_struct *signal;
 	const struct mm_struct *mm;
+	const struct cred *cred;
 	struct ow_task record = {};
 	__u64 address = 0;
 
 	bpf_probe_read_kernel(&address, sizeof(address), &ctx->task); /* as a number, for a global function */
 	task = (const void *)address;
-	if (!task || BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (!task || FIELD(struct task_struct, task, flags) & PF_KTHREAD)
 		return 0;
-	record.pid = BPF_CORE_READ(task, tgid);
-	if (record.pid != BPF_CORE_READ(task, pid))
+	record.pid = FIELD(struct task_struct, task, tgid);
+	record.tid = FIELD(struct task_struct, task, pid);
+	if (record.pid != record.tid)
 		return 0;
-	alive = (const void *)thread_with_mm(address);
-	mm = alive ? BPF_CORE_READ(alive, mm) : NULL;
-	record.tid = alive ? BPF_CORE_READ(alive, pid) : record.pid;
-	record.start_boottime_ns = BPF_CORE_READ(task, start_boottime);
-	record.uid = BPF_CORE_READ(task, real_cred, uid.val);
-	record.oom_score_adj = BPF_CORE_READ(task, signal, oom_score_adj);
-	record.cgroup = css_id(task_memcg(task));
-	record.flags =
-		candidate_flags(task, mm, BPF_CORE_READ(task, signal)) | (record.pid == 1 ? OW_CANDIDATE_INIT : 0);
+	mm = ADDRESS(struct task_struct, task, mm);
+	if (!mm) { /* the leader is gone, and another thread may still have the memory */
+		alive = (const void *)thread_with_mm(address);
+		if (alive) {
+			mm = ADDRESS(struct task_struct, alive, mm);
+			record.tid = FIELD(struct task_struct, alive, pid);
+		}
+	}
+	signal = ADDRESS(struct task_struct, task, signal);
+	record.start_boottime_ns = FIELD(struct task_struct, task, start_boottime);
+	cred = ADDRESS(struct task_struct, task, real_cred);
+	record.uid = FIELD(struct cred, cred, uid.val);
+	record.oom_score_adj = FIELD(struct signal_struct, signal, oom_score_adj);
+	record.cgroup = memory_group(task);
+	record.flags = candidate_flags(task, mm, signal) | (record.pid == 1 ? OW_CANDIDATE_INIT : 0);
 	record.mm = (__u64)mm;
 	if (mm) {
 		read_memory(mm, &record.memory);
 		if (reads_exactly && has_percpu_rss() && per_cpu_offsets)
 			read_exactly(mm, &record.memory);
 	}
-	bpf_probe_read_kernel(record.comm, sizeof(record.comm), task->comm);
+	read_comm(task, record.comm);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;
 }
