@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One round of the guide's monitor, in our words and with its work: psutil lists the processes; of each the score and its
+"""So many rounds (1) of the guide's monitor, in our words and with its work: psutil lists the processes; of each the score and its
 adjustment are read from /proc, name and resident memory by psutil; the ten highest above 50 are printed, and how full
 the memory is.
 """
+
+import sys
 
 import psutil
 
@@ -21,7 +23,7 @@ def look(pid):
         return None
 
 
-def main():
+def once():
     seen = [look(process.info["pid"]) for process in psutil.process_iter(["pid"])]
     above = [one for one in seen if one and one[0] > 50]
     for score, adjustment, pid, name, megabytes in sorted(above, key=lambda one: one[0], reverse=True)[:10]:
@@ -31,4 +33,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 1):
+        once()

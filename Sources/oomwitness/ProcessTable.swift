@@ -39,11 +39,12 @@ final class ProcessTable {
   func processes(groups: Bool = true) throws -> [ProcessSnapshot] {
     if var all = iterator?.processes() {
       // The iterator of a 6.18 kernel leaves out the first pid, which is init's.
-      if !all.contains(where: { $0.pid == 1 }), let first = reader.process(pid: 1) { all.append(first) }
-      // The iterator goes by pid, which is the order already until pids begin anew.
-      if !zip(all, all.dropFirst()).allSatisfy(ProcessTable.isForkedBefore) {
-        all.sort(by: ProcessTable.isForkedBefore)
+      if all.first?.pid != 1, !all.contains(where: { $0.pid == 1 }), let first = reader.process(pid: 1) {
+        all.insert(first, at: 0)
       }
+      // The iterator goes by pid, which is the order already until pids begin anew.
+      let isInOrder = (1..<max(1, all.count)).allSatisfy { ProcessTable.isForkedBefore(all[$0 - 1], all[$0]) }
+      if !isInOrder { all.sort(by: ProcessTable.isForkedBefore) }
       // Neighbours are often of one group.
       var last: (id: UInt64?, reference: CgroupRef?) = (nil, nil)
       for index in all.indices {
