@@ -33,8 +33,10 @@ define skeleton
 	rm $(2)/$*.raw.o
 endef
 
+# swift build does not look whether a C module's header has changed, and would link the program of before.
 bpf/include/%.skel.h: bpf/%.bpf.c $(BPF_SOURCES)
 	$(call skeleton,$(BPF_TARGET_ARCH),bpf)
+	@touch Sources/KernelProbe/*.swift
 
 # The same object with a loader that runs in the kernel: it reads none of the kernel's types, which takes 25 ms.
 bpf/include/tasks.lskel.h: bpf/include/tasks.skel.h
