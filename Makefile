@@ -15,7 +15,7 @@ ARM64 := .build/vm-arm64
 SWIFT_FLAGS := -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 bench check fmt install bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 bench picture check fmt install bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -72,6 +72,11 @@ vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
 bench: build
 	@.ci/packages bench
 	python3 Benchmarks/run.py --write
+
+# The screen of `scores --watch`, as docs/ shows it.
+picture: build
+	@.ci/packages picture
+	python3 Benchmarks/picture.py
 
 # Style, warnings as errors, the import rule, and the BPF objects of the other architecture.
 check: bpf
