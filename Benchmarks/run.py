@@ -19,6 +19,7 @@ import time
 import bpfcost
 import latency
 import quiet
+import scores
 import size
 import storm
 import vm
@@ -31,6 +32,7 @@ MEASURES = {
     "size": size.measure,
     "bpf": bpfcost.measure,
     "storm": storm.measure,
+    "scores": scores.measure,
     "vm": vm.measure,
 }
 

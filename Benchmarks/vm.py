@@ -53,16 +53,18 @@ def bring(guest, path):
             shutil.copy2(os.path.realpath(one), target)
 
 
-def image(options):
+def image(options, init=INIT, programs=PROGRAMS, files=()):
     """The guest's files as an initrd; returns its path."""
     guest = pathlib.Path(options.folder) / "guest"
     (guest / "bin").mkdir(parents=True)
     shutil.copy2("/bin/busybox", guest / "bin/busybox")
     os.symlink("busybox", guest / "bin/sh")
-    for name in PROGRAMS:
+    for name in programs:
         path = shutil.which(name)
         if path is None:
             raise RuntimeError(f"{name} is not installed")
+        bring(guest, path)
+    for path in filter(os.path.isfile, files):
         bring(guest, path)
     version = re.search(r"python3\.\d+", os.path.realpath(PYTHON)).group()
     shutil.copytree(f"/usr/lib/{version}", guest / f"usr/lib/{version}", symlinks=True,
@@ -74,7 +76,7 @@ def image(options):
     bring(guest, options.binary)
     shutil.copytree(ROOT / "Benchmarks", guest / "bench/Benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(options.binary, guest / "bench/oomwitness")
-    (guest / "init").write_text(INIT, encoding="ascii")
+    (guest / "init").write_text(init, encoding="ascii")
     (guest / "init").chmod(0o755)
     target = pathlib.Path(options.folder) / "guest.cpio"
     with open(target, "wb") as output:

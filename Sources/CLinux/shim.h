@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 // In glibc since 2.2, declared only by libcap's header. Source: capset(2).

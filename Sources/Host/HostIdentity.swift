@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Events
 import Glibc
 
@@ -49,6 +50,14 @@ package struct HostIdentity: Hashable, Sendable {
   ///
   /// Source: sysconf(3), _SC_PAGESIZE.
   package static var pageSizeBytes: Int { max(1, sysconf(Int32(_SC_PAGESIZE))) }
+
+  /// About how many threads there are: to make room for, not to tell (the kernel counts them in 16 bits here).
+  ///
+  /// Source: sysinfo(2).
+  package static var threadsHint: Int {
+    var host = sysinfo()
+    return sysinfo(&host) == 0 ? Int(host.procs) : 0
+  }
 
   /// A task's start on the boot clock as /proc/PID/stat counts it, so that the two can be compared.
   ///

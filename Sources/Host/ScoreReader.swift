@@ -2,7 +2,7 @@
 import Events
 import Glibc
 
-/// Reads of all processes what the kernel's scorer looks at, where BPF may not: three files each, into one buffer.
+/// Reads of all processes what the kernel's scorer looks at, where BPF may not: two files each, into one buffer.
 ///
 /// The files are scanned where they lie, and a process that ends meanwhile is left out. Not for two threads at once.
 /// File: /proc/PID/status, oom_score_adj, cgroup. Kernel: fs/proc/task_mmu.c, task_mem().
@@ -10,7 +10,8 @@ package final class ScoreReader {
   private let root: Directory
   private let pageShift: Int64
   private let buffer: UnsafeMutableRawBufferPointer
-  private var path: [CChar] = []
+  /// `PID/name` and a NUL; names begin at `nameOffset`, and pids end before it.
+  private let path: UnsafeMutableBufferPointer<CChar>
   private var groups: [[UInt8]: CgroupRef] = [:]
 
   /// Room for status with a long list of groups; more of a file is not looked at.
@@ -21,23 +22,29 @@ package final class ScoreReader {
     self.root = try Directory(path: root)
     pageShift = Int64(pageSizeBytes.trailingZeroBitCount) - 10
     buffer = .allocate(byteCount: ScoreReader.bufferBytes, alignment: 16)
+    path = .allocate(capacity: ScoreReader.nameOffset + ScoreReader.nameBytesMax)
   }
 
-  deinit { buffer.deallocate() }
+  deinit {
+    buffer.deallocate()
+    path.deallocate()
+  }
 
   /// Calls `body` for each user process, in the order of their pids.
   ///
   /// Parts are whole pages of the kB that status shows: since 6.17 the exact sums, before what the scorer itself reads.
-  package func forEach(_ body: (ProcessSnapshot) -> Void) throws(HostError) {
+  ///
+  /// - Parameter groups: whether their control groups are wanted, which is a file more for each.
+  package func forEach(groups: Bool = true, _ body: (ProcessSnapshot) -> Void) throws(HostError) {
     for pid in try root.numericNames().sorted() {
-      if let process = process(pid: pid) { body(process) }
+      if let process = process(pid: pid, group: groups) { body(process) }
     }
   }
 
   /// Nil where it is gone, or a kernel thread.
   ///
   /// File: /proc/PID/status, oom_score_adj, cgroup.
-  package func process(pid: Int32) -> ProcessSnapshot? {
+  package func process(pid: Int32, group: Bool = true) -> ProcessSnapshot? {
     guard let status = read(pid, "status"), let fields = StatusFields(status), !fields.isKernelThread else {
       return nil
     }
@@ -49,31 +56,34 @@ package final class ScoreReader {
       pid == 1 ? .globalInit : !fields.hasMemory ? .noMemory : adj == -1000 ? .oomScoreAdjMin : nil
     return ProcessSnapshot(
       pid: pid, tid: pid, uid: fields.uid, oomScoreAdj: Int(adj), startBootNanoseconds: nil,
-      cgroup: read(pid, "cgroup").flatMap(cgroup), parts: parts, comm: fields.comm, skipped: skipped)
+      cgroup: group ? cgroup(pid: pid) : nil, parts: parts, comm: fields.comm, skipped: skipped)
   }
+
+  /// Its memory group; nil where the process is gone.
+  ///
+  /// File: /proc/PID/cgroup.
+  package func cgroup(pid: Int32) -> CgroupRef? { read(pid, "cgroup").flatMap(cgroup) }
 
   /// What /proc/PID/oom_score shows; nil where the process is gone.
   ///
   /// File: /proc/PID/oom_score. Kernel: fs/proc/base.c, proc_oom_score().
   package func oomScore(pid: Int32) -> Int? { read(pid, "oom_score").flatMap(number).map(Int.init) }
 
+  private static let nameOffset = 16
+  private static let nameBytesMax = 32
+
+  /// - Parameter file: at most `nameBytesMax` characters with its NUL.
   private func read(_ pid: Int32, _ file: StaticString) -> UnsafeRawBufferPointer? {
-    path.removeAll(keepingCapacity: true)
-    var digits: (UInt64, UInt64) = (0, 0)
-    withUnsafeMutableBytes(of: &digits) { digits in
-      var rest = pid
-      var index = 15
-      repeat {
-        digits[index] = UInt8(0x30 + rest % 10)
-        rest /= 10
-        index -= 1
-      } while rest > 0
-      for place in (index + 1)...15 { path.append(CChar(bitPattern: digits[place])) }
-    }
-    path.append(0x2f)
-    file.withUTF8Buffer { for byte in $0 { path.append(CChar(bitPattern: byte)) } }
-    path.append(0)
-    let descriptor = openat(root.descriptor, path, O_RDONLY | O_CLOEXEC)
+    var start = ScoreReader.nameOffset - 1
+    path[start] = 0x2f
+    var rest = pid
+    repeat {
+      start -= 1
+      path[start] = CChar(0x30 + rest % 10)
+      rest /= 10
+    } while rest > 0
+    memcpy(path.baseAddress! + ScoreReader.nameOffset, file.utf8Start, file.utf8CodeUnitCount + 1)
+    let descriptor = openat(root.descriptor, path.baseAddress! + start, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)

@@ -9,58 +9,26 @@ import Glibc
 /// Kernel: kernel/bpf/task_iter.c. Source: bpf/tasks.bpf.c.
 package struct TaskIterator: ~Copyable {
   private static let bufferBytes = 64 * 1024
-  private let skeleton: UnsafeMutablePointer<CProbe.tasks>
-  private let link: OpaquePointer
+  private let programs: TaskPrograms
+  private let link: Int32
   private let buffer: UnsafeMutableRawBufferPointer
 
-  /// - Throws: `ProbeError.open`, `.load` or `.iterator` where the kernel refuses.
+  /// - Throws: `ProbeError.open` or `.iterator` where the kernel refuses.
   package init() throws(ProbeError) {
     self = try KernelSymbols.castingFirst { casts throws(ProbeError) in try TaskIterator(casts: casts) }
   }
 
   private init(casts: Bool) throws(ProbeError) {
-    libbpf_set_print(nil)
-    var options = bpf_object_open_opts()
-    options.sz = MemoryLayout<bpf_object_open_opts>.size
-    let skeleton = OpenProbe.kernelTypesPath.withCString { path in
-      options.btf_custom_path = path
-      return tasks__open_opts(&options)
-    }
-    guard let skeleton else { throw .open(errno: errno) }
-    skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
-    skeleton.pointee.rodata.pointee.cpu_count = UInt32(max(1, libbpf_num_possible_cpus()))
-    skeleton.pointee.rodata.pointee.reads_exactly = TaskIterator.kernelScoresExactly
-    skeleton.pointee.rodata.pointee.may_cast = casts
-    let status = tasks__load(skeleton)
-    guard status == 0 else {
-      tasks__destroy(skeleton)
-      throw .iterator(errno: -status)
-    }
-    guard let link = bpf_program__attach_iter(skeleton.pointee.progs.snapshot, nil) else {
-      let number = errno
-      tasks__destroy(skeleton)
-      throw .iterator(errno: number)
-    }
-    self.skeleton = skeleton
+    let programs = try TaskPrograms(casts: casts)
+    let link = bpf_link_create(programs.snapshotDescriptor, 0, BPF_TRACE_ITER, nil)
+    guard link >= 0 else { throw .iterator(errno: -link) }
+    self.programs = programs
     self.link = link
     buffer = .allocate(byteCount: TaskIterator.bufferBytes, alignment: 8)
   }
 
-  /// Whether oom_badness() takes exact sums. No type of the kernel's tells it, so its version has to: who is wrong is wrong
-  /// by what each CPU keeps of a counter for itself.
-  ///
-  /// Kernel: mm/oom_kill.c, get_mm_rss_sum() since 7.0. Source: uname(2).
-  private static var kernelScoresExactly: Bool {
-    var names = utsname()
-    guard uname(&names) == 0 else { return false }
-    return withUnsafeBytes(of: names.release) { release in
-      (Int(String(decoding: release.prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self)) ?? 0) >= 7
-    }
-  }
-
   deinit {
-    bpf_link__destroy(link)
-    tasks__destroy(skeleton)
+    close(link)
     buffer.deallocate()
   }
 
@@ -68,7 +36,7 @@ package struct TaskIterator: ~Copyable {
   ///
   /// - Throws: `ProbeError.iterator` where the kernel will not read any more.
   package func forEach(_ body: (ProcessSnapshot) -> Void) throws(ProbeError) {
-    let descriptor = bpf_iter_create(bpf_link__fd(link))
+    let descriptor = bpf_iter_create(link)
     guard descriptor >= 0 else { throw .iterator(errno: -descriptor) }
     defer { close(descriptor) }
     let stride = MemoryLayout<ow_task>.stride

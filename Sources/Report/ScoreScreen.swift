@@ -44,6 +44,14 @@ package struct ScoreScreen: Sendable {
     self.pageSizeBytes = pageSizeBytes
   }
 
+  /// What the keys do, and the letters of the parts; both fit into 80 columns.
+  package static func keys(columns: Int, order: String, filter: String?) -> String {
+    columns >= wideColumns
+      ? "q quit   s sort: \(order)   / filter: \(filter ?? "none")   j k scroll   "
+        + "parts: a anon f file s shmem w swap t tables + adj"
+      : "q quit  s by \(order)  / \(filter ?? "all")  jk scroll  a anon f file s shm w swap t tbl + adj"
+  }
+
   /// At most `rows` lines of at most `columns` characters. `prompt` is the last of them.
   package func lines(_ moment: Moment, rows: Int, columns: Int, prompt: String, scroll: Int) -> [String] {
     var lines = header(moment, columns)
@@ -93,12 +101,13 @@ package struct ScoreScreen: Sendable {
 
   // MARK: Rows
 
-  private static let barWidth = 14
+  /// The more room there is beside the place, the finer are the parts.
+  private static func barWidth(_ columns: Int) -> Int { max(14, min(40, columns - 150)) }
   /// From this width on the place is shown too.
   private static let wideColumns = 100
 
   private func heading(_ columns: Int) -> String {
-    let bar = "PARTS" + String(repeating: " ", count: ScoreScreen.barWidth - 5)
+    let bar = ScoreScreen.left("PARTS", ScoreScreen.barWidth(columns))
     return "RANK     PID     POINTS    CHANGE SCORE   ADJ \(bar) COMM            "
       + (columns >= ScoreScreen.wideColumns ? " USER       WHERE" : "")
   }
@@ -118,8 +127,9 @@ package struct ScoreScreen: Sendable {
     } else if let skipped = candidate.skipped {
       tail += " " + ScoreTable.words(skipped)
     }
-    let room = columns - head.count - ScoreScreen.barWidth - 2
-    let text = paint(head, row) + " " + bar(candidate, most: most)
+    let width = ScoreScreen.barWidth(columns)
+    let room = columns - head.count - width - 2
+    let text = paint(head, row) + " " + bar(candidate, most: most, width)
     return text + " " + paint(ScoreScreen.fit(tail, max(0, room)), row)
   }
 
@@ -133,9 +143,9 @@ package struct ScoreScreen: Sendable {
   }
 
   /// The parts of the points, as long as they are beside the most: a anonymous, f file, s shared, w swap, t tables, + adj.
-  private func bar(_ candidate: Candidate, most: Pages) -> String {
+  private func bar(_ candidate: Candidate, most: Pages, _ width: Int) -> String {
     guard let parts = candidate.parts, candidate.points != nil else {
-      return String(repeating: " ", count: ScoreScreen.barWidth)
+      return String(repeating: " ", count: width)
     }
     let pieces: [(Pages, Character)] = [
       (parts.anonPages, "a"), (parts.filePages, "f"), (parts.shmemPages, "s"), (parts.swapPages, "w"),
@@ -145,10 +155,10 @@ package struct ScoreScreen: Sendable {
     var sum: Pages = 0
     for (pages, letter) in pieces {
       sum += pages
-      let end = min(ScoreScreen.barWidth, Int(Double(sum) / Double(most) * Double(ScoreScreen.barWidth) + 0.5))
+      let end = min(width, Int(Double(sum) / Double(most) * Double(width) + 0.5))
       while bar.count < end { bar.append(letter) }
     }
-    return bar + String(repeating: "·", count: ScoreScreen.barWidth - bar.count)
+    return bar + String(repeating: "·", count: width - bar.count)
   }
 
   private func size(_ pages: Pages) -> String { ScoreTable.size(bytes: pages * Int64(pageSizeBytes)) + "iB" }

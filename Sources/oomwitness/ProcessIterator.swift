@@ -19,6 +19,8 @@ final class ProcessIterator {
   /// All user processes; nil where the kernel no longer lets it read.
   func processes() -> [ProcessSnapshot]? {
     var all: [ProcessSnapshot] = []
+    // Room for all at once: an array that grows touches twice the pages, and a new page costs more than a process.
+    all.reserveCapacity(HostIdentity.threadsHint)
     do throws(ProbeError) {
       try iterator.forEach { all.append($0) }
     } catch {

@@ -16,7 +16,7 @@ final class ProcessTable {
   /// Whether BPF reads them; without it `tid` is the leader's, and some reasons to be passed over are not seen.
   var usesIterator: Bool { iterator != nil }
 
-  init() throws {
+  init(reading: ProcessReading = .auto) throws {
     do throws(HostError) {
       identity = try HostIdentity()
       memory = try MemoryReader()
@@ -25,25 +25,46 @@ final class ProcessTable {
     } catch {
       throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
     }
-    iterator = ProcessIterator()
+    iterator = reading == .proc ? nil : ProcessIterator()
+    if reading == .iterator, iterator == nil {
+      throw Diagnostic.fail(
+        "this kernel lets us load no BPF task iterator (`oomwitness check` says why; --read proc needs none)",
+        ExitStatus.notPossibleHere)
+    }
   }
 
   /// In the kernel's order: as they were forked.
-  func processes() throws -> [ProcessSnapshot] {
+  ///
+  /// - Parameter groups: whether their control groups are wanted, which from /proc is a file more for each.
+  func processes(groups: Bool = true) throws -> [ProcessSnapshot] {
     if var all = iterator?.processes() {
       // The iterator of a 6.18 kernel leaves out the first pid, which is init's.
-      if !all.contains(where: { $0.pid == 1 }), let first = reader.process(pid: 1) { all.append(first) }
-      all.sort { ($0.startBootNanoseconds ?? 0, $0.pid) < ($1.startBootNanoseconds ?? 0, $1.pid) }
-      for index in all.indices { all[index].cgroup = named(all[index].cgroup) }
+      if all.first?.pid != 1, !all.contains(where: { $0.pid == 1 }), let first = reader.process(pid: 1) {
+        all.insert(first, at: 0)
+      }
+      // The iterator goes by pid, which is the order already until pids begin anew.
+      let isInOrder = (1..<max(1, all.count)).allSatisfy { ProcessTable.isForkedBefore(all[$0 - 1], all[$0]) }
+      if !isInOrder { all.sort(by: ProcessTable.isForkedBefore) }
+      // Neighbours are often of one group.
+      var last: (id: UInt64?, reference: CgroupRef?) = (nil, nil)
+      for index in all.indices {
+        let id = all[index].cgroup?.id
+        if id != last.id { last = (id, named(all[index].cgroup)) }
+        all[index].cgroup = last.reference
+      }
       return all
     }
     var all: [ProcessSnapshot] = []
     do throws(HostError) {
-      try reader.forEach { all.append($0) }
+      try reader.forEach(groups: groups) { all.append($0) }
     } catch {
       throw Diagnostic.fail(Wording.sentence(error))
     }
     return all
+  }
+
+  private static func isForkedBefore(_ one: ProcessSnapshot, _ other: ProcessSnapshot) -> Bool {
+    (one.startBootNanoseconds ?? 0, one.pid) < (other.startBootNanoseconds ?? 0, other.pid)
   }
 
   /// The whole system as a domain: RAM and swap.
@@ -92,8 +113,10 @@ final class ProcessTable {
   }
 
   /// The processes of a domain, in the kernel's order.
-  func processes(in domain: OOMDomain) throws -> [ProcessSnapshot] {
-    let all = try processes()
+  ///
+  /// - Parameter groups: whether their control groups are wanted.
+  func processes(in domain: OOMDomain, groups: Bool = true) throws -> [ProcessSnapshot] {
+    let all = try processes(groups: groups || domain.limit.cgroup != nil)
     guard let path = domain.limit.cgroup?.path else { return all }
     let order: [Int32]
     do throws(HostError) {
@@ -133,10 +156,12 @@ final class ProcessTable {
   /// A row for people and programs.
   func row(_ candidate: Candidate) -> ScoreRow {
     var row = ScoreRow(candidate: candidate)
+    if row.candidate.cgroup == nil { row.candidate.cgroup = reader.cgroup(pid: candidate.pid) }
+    let cgroup = row.candidate.cgroup
     row.procOOMScore = reader.oomScore(pid: candidate.pid)
     row.user = candidate.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
-    row.systemdUnit = candidate.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
-    row.container = candidate.cgroup?.path.flatMap(ContainerID.container(inCgroupPath:))
+    row.systemdUnit = cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
+    row.container = cgroup?.path.flatMap(ContainerID.container(inCgroupPath:))
     return row
   }
 

@@ -141,11 +141,10 @@ final class ScoreWatch {
 
   private func show(_ moment: ScoreScreen.Moment, _ screen: ScoreScreen, _ terminal: borrowing Terminal) {
     scroll = min(scroll, max(0, moment.rows.count - 1))
+    let size = terminal.size
     let prompt =
       typed.map { "filter by comm: \($0)_   (Enter to take it, Esc to leave)" }
-      ?? "q quit   s sort: \(order.rawValue)   / filter: \(filter ?? "none")   j k scroll   "
-      + "parts: a anon f file s shmem w swap t tables + adj"
-    let size = terminal.size
+      ?? ScoreScreen.keys(columns: size.columns, order: order.rawValue, filter: filter)
     terminal.show(
       screen.lines(moment, rows: size.rows, columns: size.columns, prompt: TerminalText.safe(prompt), scroll: scroll))
   }

@@ -6,46 +6,26 @@ import Testing
 
 /// The ranking of this machine, held against what the kernel says of each process.
 @Suite struct ScoresTests {
-  private static func pages(_ key: String) -> Int64 {
-    let text = Files.text("/proc/meminfo") ?? ""
-    let line = text.split(separator: "\n").first { $0.hasPrefix(key + ":") }
-    return (line.flatMap { Int64($0.split(separator: " ")[1]) } ?? 0) * 1024 / Int64(getpagesize())
-  }
-
-  /// Kernel: fs/proc/base.c, proc_oom_score(), since 5.9; integer division as in C.
-  private static func shown(points: Int64, total: Int64) -> Int64 { (1000 + points * 1000 / total) * 2 / 3 }
-
-  @Test("points explain /proc/PID/oom_score of every process, within what each CPU keeps of a counter for itself")
-  func everyProcess() throws {
-    let ended = Program.run(Program.oomwitness, ["scores", "--top", "all", "--output", "ndjson"])
-    #expect(ended.status == 0, "\(ended.errors)")
-    let rows = Line.all(in: ended.output)
-    let total = ScoresTests.pages("MemTotal") + ScoresTests.pages("SwapTotal")
-    let cpus = Int64(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    let slack = 4 * max(32, 2 * cpus) * cpus
-    var (equal, within, ineligible) = (0, 0, 0)
-    for row in rows {
-      guard let shown = row.number("proc_oom_score") else { continue }
-      guard let points = row.number("points") else {
-        // Unkillable by its score alone: the kernel shows 0. Init and victims are passed over before they are scored.
-        if ["no_mm", "oom_score_adj_min", "mmf_oom_skip"].contains(row.text("skipped")) { #expect(shown == 0) }
-        ineligible += 1
-        continue
-      }
-      if shown == ScoresTests.shown(points: Int64(points), total: total) {
-        equal += 1
-        continue
-      }
-      // Our own numbers moved between the two reads, since it is we who read.
-      guard row.text("comm") != "oomwitness" else { continue }
-      let least = ScoresTests.shown(points: Int64(points) - slack, total: total)
-      let most = ScoresTests.shown(points: Int64(points) + slack, total: total)
-      let pid = row.number("pid") ?? 0
-      #expect((least...most).contains(Int64(shown)), "pid \(pid): \(points) points, shown \(shown)")
-      within += 1
+  @Test(
+    "points explain /proc/PID/oom_score of every process, within what each CPU keeps of a counter for itself",
+    arguments: ["auto", "proc"])
+  func everyProcess(read: String) {
+    let sleepers = Sleepers()
+    defer { withExtendedLifetime(sleepers) {} }
+    // Whoever grows or shrinks between the reads is looked at again; the same one must not be wrong each time.
+    var comparison = ScoreComparison(["--read", read])
+    var wrong = comparison.wrong
+    for _ in 0..<4 where !wrong.isEmpty {
+      comparison = ScoreComparison(["--read", read])
+      wrong = wrong.filter { comparison.wrong[$0.key] != nil }
     }
-    #expect(equal >= 3)
-    print("oom_score: \(equal) equal, \(within) within the batch, \(ineligible) not eligible, of \(rows.count)")
+    #expect(wrong.isEmpty, "\(wrong)")
+    #expect(comparison.equal >= Sleepers.adjustments.count)
+    print(
+      "oom_score by --read \(read): of \(comparison.total) processes \(comparison.equal) equal, "
+        + "\(comparison.within) within the batch, \(comparison.ineligible) not eligible, "
+        + "\(comparison.kernelThreads) kernel threads; \(comparison.fleeting) came or went, \(comparison.wrong.count) moved"
+    )
   }
 
   @Test("ranks are the kernel's order: most points first")

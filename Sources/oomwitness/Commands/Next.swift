@@ -30,6 +30,8 @@ struct Next: ParsableCommand {
   @OptionGroup var whatIf: WhatIfOptions
   @Option(help: ArgumentHelp("How many candidates to list in JSON, or all; all are counted.", valueName: "n|all"))
   var candidates: CandidateCount = .first(20)
+  @Option(help: "How to read the processes: iterator is BPF's, proc /proc, auto the first that this kernel allows.")
+  var read: ProcessReading = .auto
   @Option(help: "text for people, json for programs.")
   var output: Format = .text
 
@@ -39,7 +41,7 @@ struct Next: ParsableCommand {
   }
 
   func run() throws {
-    let table = try ProcessTable()
+    let table = try ProcessTable(reading: read)
     let pageSizeBytes = table.identity.pageSizeBytes
     let limits = try whatIf.limits()
     let path = cgroup ?? limits.last?.path

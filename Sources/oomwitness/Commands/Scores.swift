@@ -38,6 +38,9 @@ struct Scores: ParsableCommand {
   @Option(help: "table for people, json for one array, ndjson for a line each.")
   var output: Format = .table
 
+  @Option(help: "How to read the processes: iterator is BPF's, proc /proc, auto the first that this kernel allows.")
+  var read: ProcessReading = .auto
+
   @Option(
     name: .long, defaultAsFlag: 2.0,
     help: ArgumentHelp(
@@ -58,7 +61,7 @@ struct Scores: ParsableCommand {
   }
 
   func run() throws {
-    let table = try ProcessTable()
+    let table = try ProcessTable(reading: read)
     guard let watch else {
       return write(try view(table, sort, filter, limit: top.limit).rows, table.identity.pageSizeBytes)
     }
@@ -72,7 +75,7 @@ struct Scores: ParsableCommand {
   /// What is shown, of all processes of the domain as they are now.
   private func view(_ table: ProcessTable, _ sort: Order, _ filter: String?, limit: Int?) throws -> ScoreWatch.View {
     let domain = try cgroup.map { try table.domain(cgroup: $0) } ?? table.system()
-    let standings = Standings(try table.processes(in: domain), domain: domain)
+    let standings = Standings(try table.processes(in: domain, groups: false), domain: domain)
     var candidates = standings.candidates(limit: filter == nil && sort == .points ? limit : nil).list
     if let filter { candidates.removeAll { !Glob.matches(filter, $0.comm) } }
     order(&candidates, by: sort)

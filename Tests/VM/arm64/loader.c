@@ -202,8 +202,10 @@ static bool has_cast(void)
 static int snapshot(void)
 {
 	struct tasks *tasks = tasks__open();
-	if (tasks)
+	if (tasks) {
 		tasks->rodata->may_cast = has_cast();
+		bpf_program__set_autoload(tasks->progs.find_offsets, false); /* kernels before 5.14 know no such program */
+	}
 	int error = tasks ? tasks__load(tasks) : -errno;
 	if (error)
 		return error;

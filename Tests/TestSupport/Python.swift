@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import TestSupport
 
 /// Debian's python3 with its jsonschema: a judge of our lines that we have not written.
-enum Python {
+public enum Python {
   /// Why it cannot judge here; nil where it can.
-  static let refusal: String? = {
+  public static let refusal: String? = {
     let tried = run("from jsonschema import Draft202012Validator", [])
     return tried.status == 0 ? nil : "needs /usr/bin/python3 and python3-jsonschema: \(tried.output)"
   }()
 
-  static var mayRun: Bool { Requirement.mustRun || refusal == nil }
+  public static var mayRun: Bool { Requirement.mustRun || refusal == nil }
 
   /// Runs a script with arguments; its output and then its errors.
-  static func run(_ script: String, _ arguments: [String]) -> (status: Int32, output: String) {
+  public static func run(_ script: String, _ arguments: [String]) -> (status: Int32, output: String) {
     let ended = Program.run("/usr/bin/python3", ["-I", "-c", script] + arguments, environment: ["PYTHONUTF8": "1"])
     return (ended.status, ended.output + ended.errors)
   }
 
   /// A new file below /tmp that holds `text`.
-  static func temporaryFile(_ text: String) -> String {
+  public static func temporaryFile(_ text: String) -> String {
     var template = Array("/tmp/oomwitness-events-XXXXXX".utf8CString)
     let descriptor = mkstemp(&template)
     precondition(descriptor >= 0)

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// A schema of docs/schema that refers to that of the stream, as the judge of lines.
+public enum SchemaJudge {
+  /// Says each thing that the schema refuses, each of its fields that is not described, each object that is open, and
+  /// where `--all` is given each field that no line has.
+  private static let script = """
+    import json, sys
+    from jsonschema import Draft202012Validator
+    folder, name, path = sys.argv[1:4]
+    def load(name): return json.load(open(folder + "/" + name))
+    schema, main = load(name), load("oomwitness.v1.schema.json")
+    Draft202012Validator.check_schema(schema)
+    try:
+        from referencing import Registry, Resource
+        known = Registry().with_resource("oomwitness.v1.schema.json", Resource.from_contents(main))
+        validator = Draft202012Validator(schema, registry=known)
+    except ImportError:
+        from jsonschema import RefResolver
+        store = {"oomwitness.v1.schema.json": main}
+        validator = Draft202012Validator(schema, resolver=RefResolver(schema["$id"], schema, store=store))
+    def described(node, document):
+        if "description" in node: return True
+        if "$ref" not in node: return False
+        file, _, pointer = node["$ref"].partition("#/")
+        document = main if file else document
+        target = document
+        for key in pointer.split("/"): target = target[key]
+        return described(target, document)
+    def walk(node, path):
+        for field, child in node.get("properties", {}).items():
+            if not described(child, schema): print("no description:", path + field)
+            if "$ref" not in child: walk(child, path + field + ".")
+        if "properties" in node and node.get("additionalProperties") is not False: print("open:", path)
+        if "items" in node and "$ref" not in node["items"]: walk(node["items"], path)
+    walk(schema, "")
+    for part in schema.get("$defs", {}).values(): walk(part, "")
+    lines, seen = 0, set()
+    for line in open(path, newline="\\n"):
+        value = json.loads(line)
+        for row in value if isinstance(value, list) else [value]:
+            lines += 1
+            seen |= row.keys()
+            for error in validator.iter_errors(row):
+                print("/".join(map(str, error.absolute_path)) + ":", error.message[:200])
+    if "--all" in sys.argv:
+        for field in sorted(schema["properties"].keys() - seen): print("never written:", field)
+    print("judged:", lines > 0)
+    """
+
+  /// What is wrong with the schema or the lines, and `judged: True` where there were any.
+  public static func judged(_ schema: String, _ lines: String, wantsAllFields: Bool = false) -> String {
+    let path = Python.temporaryFile(lines)
+    defer { unlink(path) }
+    return Python.run(script, [Repository.root + "/docs/schema", schema, path] + (wantsAllFields ? ["--all"] : []))
+      .output
+  }
+}
