@@ -31,5 +31,8 @@ int sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 pid_t gettid(void);
 
+// Declared only with _GNU_SOURCE. Source: pipe2(2).
+int pipe2(int ends[2], int flags);
+
 // In glibc since 2.14, declared only with _GNU_SOURCE. Source: open_by_handle_at(2).
 int open_by_handle_at(int mount, void *handle, int flags);

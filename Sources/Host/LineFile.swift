@@ -52,6 +52,12 @@ package final class LineFile {
 
   /// All whole lines, without their ends.
   package func lines() throws(HostError) -> [ArraySlice<UInt8>] {
+    let bytes = try contents()
+    let lines = bytes.split(separator: 0x0a, omittingEmptySubsequences: false)
+    return lines.dropLast().filter { !$0.isEmpty }
+  }
+
+  private func contents() throws(HostError) -> [UInt8] {
     let size = try self.size()
     guard size <= LineFile.limitBytes else { throw .tooLarge(path: path, limitBytes: LineFile.limitBytes) }
     var bytes = [UInt8](repeating: 0, count: size)
@@ -64,8 +70,7 @@ package final class LineFile {
       if count == 0 { break }
       filled += count
     }
-    let lines = bytes[..<filled].split(separator: 0x0a, omittingEmptySubsequences: false)
-    return lines.dropLast().filter { !$0.isEmpty }
+    return Array(bytes[..<filled])
   }
 
   /// Writes one line, `\n` included, to the end and to the disk.
@@ -91,17 +96,16 @@ package final class LineFile {
     if lines.isEmpty { return try takeBack(to: 0) }
     let new = path.appendingText(".new")
     _ = new.withPath { unlink($0) }
-    let other = try LineFile.locked(new)
-    swap(&descriptor, other)
+    // The old one stays locked until the new one has its name: nobody may write to it meanwhile.
+    let old = descriptor
+    defer { close(old) }
+    descriptor = try LineFile.locked(new)
     try write(Array(lines.joined()))
     try sync()
     let outcome = new.withPath { new in path.withPath { path in SystemCall.retrying { Int(rename(new, path)) } } }
-    guard case .value?? = outcome else { throw LineFile.failure(outcome.flatMap { $0 } ?? .failure(EINVAL), .write, path) }
-  }
-
-  private func swap(_ one: inout Int32, _ other: Int32) {
-    close(one)
-    one = other
+    guard case .value?? = outcome else {
+      throw LineFile.failure(outcome.flatMap { $0 } ?? .failure(EINVAL), .write, path)
+    }
   }
 
   private func dropTornLine() throws(HostError) {
@@ -109,7 +113,7 @@ package final class LineFile {
     guard size > 0 else { return }
     var last: UInt8 = 0
     guard pread(descriptor, &last, 1, off_t(size - 1)) == 1, last != 0x0a else { return }
-    try takeBack(to: try lines().reduce(0) { $0 + $1.count + 1 })
+    try takeBack(to: (try contents().lastIndex(of: 0x0a) ?? -1) + 1)
   }
 
   private func size() throws(HostError) -> Int {

@@ -16,19 +16,22 @@ package struct ProcessHandle: ~Copyable {
   /// Nil where there is no such process.
   ///
   /// File: /proc/PID/stat.
-  package init?(pid: Int32, root: String = "/proc") throws(HostError) {
-    let proc = try Directory(path: root)
-    guard let directory = try proc.directory(KernelName(String(pid))) else { return nil }
-    guard let contents = try files.contents(KernelName("stat"), in: directory) else { return nil }
+  package static func open(pid: Int32, root: String = "/proc") throws(HostError) -> ProcessHandle? {
+    guard let directory = try Directory(path: root).directory(KernelName(String(pid))) else { return nil }
+    guard let contents = try FileReader().contents(KernelName("stat"), in: directory) else { return nil }
+    let stat = try ProcStat(contents, pageSizeBytes: HostIdentity.pageSizeBytes)
+    return ProcessHandle(pid: pid, startTimeTicks: stat.startTimeTicks, directory: directory)
+  }
+
+  private init(pid: Int32, startTimeTicks: UInt64, directory: consuming Directory) {
     self.pid = pid
-    startTimeTicks = try ProcStat(contents, pageSizeBytes: HostIdentity.pageSizeBytes).startTimeTicks
+    self.startTimeTicks = startTimeTicks
     self.directory = directory
   }
 
   /// Whether it has not been reaped yet; what was read of its pid before is then of this process.
   package var isThere: Bool {
-    if case .some? = try? files.contents(KernelName("stat"), in: directory) { return true }
-    return false
+    ((try? files.contents(KernelName("stat"), in: directory)) ?? nil) != nil
   }
 
   /// Nil where it is gone.

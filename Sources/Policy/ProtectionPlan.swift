@@ -79,6 +79,13 @@ package struct ProtectionPlan: Sendable {
     self.disagreements = disagreements
   }
 
+  /// The pids of all others that share the memory of one.
+  package func sharers(of index: Int) -> [Int32] {
+    guard let memory = processes[index].memoryID else { return [] }
+    return processes.indices.filter { $0 != index && processes[$0].memoryID == memory && processes[$0].pid > 1 }
+      .map { processes[$0].pid }
+  }
+
   /// What of these processes the values of the plan would make: of the same ones, by pid.
   package func supposed(_ processes: [ProcessSnapshot]) -> [ProcessSnapshot] {
     var values: [Int32: Int] = [:]
