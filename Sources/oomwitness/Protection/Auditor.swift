@@ -79,8 +79,10 @@ struct Auditor {
     }
   }
 
-  /// What a protected parent starts is as protected, unless somebody sets it back. Kernel: kernel/fork.c, copy_signal().
+  /// What a protected parent starts is as protected, unless somebody sets it back. Who shares the memory of a process with a
+  /// rule is no heir: the kernel keeps the two alike. Kernel: kernel/fork.c, copy_signal().
   mutating func findHeirs() {
+    let shared = Set(ruled.values.compactMap { plan.processes[$0.index].memoryID })
     var facts: [Int32: ProcessFacts] = [:]
     func look(_ pid: Int32) -> ProcessFacts? {
       if let known = facts[pid] { return known }
@@ -88,6 +90,7 @@ struct Auditor {
       return facts[pid]
     }
     for process in plan.processes where process.oomScoreAdj != 0 && ruled[process.pid] == nil && process.pid > 1 {
+      if let memory = process.memoryID, shared.contains(memory) { continue }
       var parent = look(process.pid)?.ppid ?? 0
       for _ in 0..<Auditor.ancestorsMax where parent > 1 {
         if let rule = ruled[parent], rule.value == process.oomScoreAdj {

@@ -22,7 +22,7 @@ extension Protect {
 
     @Argument(help: "The service, with or without .service.")
     var unit: String
-    @Option(help: ArgumentHelp("The value of its processes, -999 to 1000.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The value of its processes, -999 to 1000.", valueName: "n"))
     var oomScoreAdj: Int?
     @Option(help: "What systemd does when one of its processes was killed.")
     var oomPolicy: OOMPolicy?
