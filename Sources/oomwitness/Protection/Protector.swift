@@ -26,12 +26,25 @@ final class Protector {
 
   /// What the rules say of all processes together. Init, kernel threads, the dead and we ourselves are left alone.
   func plan() throws -> ProtectionPlan {
-    let processes = try table.processes()
+    var processes = try table.processes()
     var verdicts: [Int: RuleSet.Verdict] = [:]
     for (index, process) in processes.enumerated() where process.pid > 1 && process.skipped != .noMemory {
       if let verdict = verdict(on: process) { verdicts[index] = verdict }
     }
+    if !table.usesIterator { Protector.findSharers(of: verdicts, in: &processes) }
     return ProtectionPlan(processes, verdicts: verdicts)
+  }
+
+  /// /proc does not tell who shares a memory: the kernel is asked pair by pair, for those that have a rule.
+  private static func findSharers(of verdicts: [Int: RuleSet.Verdict], in processes: inout [ProcessSnapshot]) {
+    for index in verdicts.keys.sorted() where processes[index].memoryID == nil {
+      guard case .set? = verdicts[index] else { continue }
+      let pid = processes[index].pid
+      for other in processes.indices where other != index && SharedMemory.isShared(pid, processes[other].pid) {
+        processes[other].memoryID = UInt64(pid)
+        processes[index].memoryID = UInt64(pid)
+      }
+    }
   }
 
   /// First by what the snapshot tells; the files of /proc are read only for whom a rule may be.

@@ -30,7 +30,25 @@ run() {
   kills 2
 }
 
+# A program that starts is found by the exec tracepoint: the next round is a minute away.
+watch() {
+  sleep 1234 &
+  first=$!
+  /bin/oomwitness protect watch --rule 'cmdline=sleep 1234:-700' --poll 60 --journal /run/watch --output ndjson >"$R/watch.ndjson" &
+  watcher=$!
+  check "watch: what ran before" until_ has $first -700
+  sleep 1234 &
+  second=$!
+  check "watch: what started" until_ has $second -700
+  kill -TERM $watcher
+  wait $watcher
+  check "watch: exit status" test $? = 0
+  check "watch: by exec" grep -q '"cause":"exec"' "$R/watch.ndjson"
+  kill $first $second
+}
+
 protect() {
+  watch
   /bin/oomwitness protect plan $RULES --output json >"$R/plan.json"
   domain=$(grep -o '"domains":.*' "$R/plan.json")
   group=${domain#*'"scope":"memcg"'}
