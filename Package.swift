@@ -70,11 +70,12 @@ let package = Package(
 
     // MARK: Tests
     .testTarget(name: "EventsTests", dependencies: ["Events", "TestSupport"], swiftSettings: settings),
-    .testTarget(name: "HostTests", dependencies: ["Host", "Events", "CLinux"], swiftSettings: settings),
+    .testTarget(name: "HostTests", dependencies: ["Host", "Events", "CLinux", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "KernelLogTests", dependencies: ["KernelLog", "Events"], exclude: ["Fixtures"], swiftSettings: settings),
     .testTarget(
-      name: "KernelProbeTests", dependencies: ["KernelProbe", "CProbe", "Events"], swiftSettings: settings),
+      name: "KernelProbeTests", dependencies: ["KernelProbe", "CProbe", "Events", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "WitnessTests", dependencies: ["Witness", "KernelProbe", "Host", "Events"], exclude: ["Fixtures"],
       swiftSettings: settings),

@@ -26,11 +26,10 @@ package enum SystemdUnit {
   ///
   /// Source: systemd.unit(5), unit_name_mangle().
   package static func service(named text: String) -> String? {
-    let typed = type(
-      of: Array((text.replacing("@.", with: "@x.") + (text.hasSuffix(".service") ? "" : ".service")).utf8)[...])
-    guard typed == "service" else { return nil }
-    if text.hasSuffix(".service") { return text }
-    return type(of: Array(text.replacing("@.", with: "@x.").utf8)[...]) == nil ? text + ".service" : nil
+    func type(_ name: String) -> String? { self.type(of: Array(name.replacing("@.", with: "@x.").utf8)[...]) }
+    if text.hasSuffix(".service") { return type(text) == nil ? nil : text }
+    let name = text + ".service"
+    return type(text) == nil && type(name) != nil ? name : nil
   }
 
   /// systemd writes `_` before a name that would look like a file of the kernel's.
