@@ -16,16 +16,23 @@ package final class LineFile {
 
   /// Opens it and waits until it is ours alone; makes it, and the folder that it is in, where they are not there.
   ///
-  /// - Throws: `HostError.system` of `open`, or of `lock`.
+  /// - Throws: `HostError.system` of `make`, `open` or `lock`.
   package init(path: String) throws(HostError) {
     self.path = KernelName(path)
-    if let slash = path.lastIndex(of: "/"), slash > path.startIndex { mkdir(String(path[..<slash]), 0o755) }
+    if let slash = path.lastIndex(of: "/"), slash > path.startIndex { try LineFile.makeFolder(String(path[..<slash])) }
     descriptor = -1
     // The file may be replaced by another one while we wait for it: then the lock is on a file that nobody reads.
     repeat {
       if descriptor >= 0 { close(descriptor) }
       descriptor = try LineFile.locked(self.path)
     } while !isStillThere
+  }
+
+  private static func makeFolder(_ path: String) throws(HostError) {
+    let outcome = SystemCall.retrying { Int(mkdir(path, 0o755)) }
+    if case .failure(let code) = outcome, code != EEXIST {
+      throw .system(operation: .make, path: KernelName(path), errno: code)
+    }
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }
@@ -116,7 +123,8 @@ package final class LineFile {
     try takeBack(to: (try contents().lastIndex(of: 0x0a) ?? -1) + 1)
   }
 
-  private func size() throws(HostError) -> Int {
+  /// In bytes.
+  package func size() throws(HostError) -> Int {
     var status = stat()
     let outcome = SystemCall.retrying { Int(fstat(descriptor, &status)) }
     guard case .value = outcome else { throw LineFile.failure(outcome, .stat, path) }

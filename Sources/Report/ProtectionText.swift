@@ -19,24 +19,27 @@ package struct ProtectionText: Sendable {
       lines += [style.dim(table[0])] + table.dropFirst()
     }
     let (count, same) = (plan.changes.count, plan.unchanged)
-    lines.append(
-      "\(count) process\(count == 1 ? "" : "es") would change, \(same) \(same == 1 ? "has its" : "have their") value already."
-    )
+    let changed = "\(count) process\(count == 1 ? "" : "es") would change"
+    lines.append("\(changed), \(same) \(same == 1 ? "has its" : "have their") value already.")
     for domain in plan.domains {
       lines.append("")
       lines.append("now    " + domain.before.explanation)
       let isSame = domain.before.explanation == domain.after.explanation
       lines.append("then   " + (isSame ? "the same" : style.strong(domain.after.explanation)))
-      switch domain.left {
-      case .enough: break
-      case .allProtected:
-        lines.append(
-          style.warning("warning") + " then all that may be killed there are below 0: protecting all protects none")
-      case .nobodyKillable:
-        lines.append(style.alarm("warning") + " then nobody may be killed there any more")
+      if let warning = ProtectionText.warning(domain.left) {
+        lines.append(style.warning("warning") + "  then " + warning)
       }
     }
     return lines.map { $0 + "\n" }.joined()
+  }
+
+  /// Nil where there is none to give.
+  package static func warning(_ left: PlannedProtection.Domain.Left) -> String? {
+    switch left {
+    case .enough: nil
+    case .allProtected: "all that may be killed has an oom_score_adj below 0: who protects all protects nobody"
+    case .nobodyKillable: "nobody may be killed any more"
+    }
   }
 
   private func cells(_ change: PlannedProtection.Change) -> [String] {

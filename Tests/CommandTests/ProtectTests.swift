@@ -292,10 +292,41 @@ import Testing
     let ended = ProtectTests.protect(
       "apply", "--rule", "cmdline=\(sleeper.cmdline):300", "--journal", "/proc/nowhere/journal")
     #expect(ended.status == 1)
-    #expect(
-      ended.errors
-        == "oomwitness: sleep (pid \(sleeper.pid)): cannot open /proc/nowhere/journal: no such file or directory\n")
+    #expect(ended.errors == "oomwitness: cannot make /proc/nowhere: no such file or directory; nothing was changed\n")
     #expect(sleeper.adj == 0)
+  }
+
+  @Test("a process that ends before it is changed is one sentence, and the rest goes on")
+  func vanished() {
+    let (first, second, journal) = (Sleeper(), Sleeper(), Scratch(""))
+    // The command waits for the journal, between its plan and the first change.
+    let lock = open(journal.path, O_RDWR | O_CLOEXEC)
+    #expect(flock(lock, LOCK_EX) == 0)
+    let apply = Program(
+      Program.oomwitness,
+      [
+        "protect", "apply", "--rule", "cmdline=\(first.cmdline):300", "--rule", "cmdline=\(second.cmdline):300",
+        "--journal",
+        journal.path,
+      ])
+    func waits() -> Bool {
+      Files.names(in: "/proc/\(apply.pid)/fd").contains { name in
+        var target = [CChar](repeating: 0, count: 256)
+        let count = readlink("/proc/\(apply.pid)/fd/\(name)", &target, target.count - 1)
+        return count > 0
+          && String(decoding: target[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) == journal.path
+      }
+    }
+    for _ in 0..<1000 where !waits() { usleep(10_000) }
+    first.program.signal(SIGKILL)
+    _ = first.program.wait()
+    close(lock)
+    let ended = apply.wait()
+    #expect(ended.status == 1)
+    #expect(ended.errors == "oomwitness: sleep (pid \(first.pid)) has ended before it could be changed\n")
+    #expect(ended.output.hasSuffix("1 set, 0 had their value already, 1 failed.\n"))
+    #expect(second.adj == 300)
+    #expect(journal.text?.split(separator: "\n").count == 1)
   }
 
   @Test("what a process with a rule starts has its value, and audit says so")

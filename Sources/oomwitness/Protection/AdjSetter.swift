@@ -6,7 +6,7 @@ import Host
 import Policy
 
 /// Sets the oom_score_adj of one process: looks again, writes it down, writes it, reads it back.
-struct AdjSetter {
+final class AdjSetter {
   enum Outcome {
     /// With those that share its memory, which the kernel changed as well.
     case set(before: Int, after: Int, sharers: [(pid: Int32, comm: KernelName, before: Int)])
@@ -16,8 +16,25 @@ struct AdjSetter {
     case failed(before: Int?, sentence: String)
   }
 
-  let protector: Protector
-  let journalPath: String
+  private let protector: Protector
+  private let journalPath: String
+  /// Above this the journal is cleared of processes that have ended: a watch writes a line for each that starts.
+  private var pruneAboveBytes = AdjSetter.pruneAboveBytesMin
+  private static let pruneAboveBytesMin = 1024 * 1024
+
+  init(protector: Protector, journalPath: String) {
+    self.protector = protector
+    self.journalPath = journalPath
+  }
+
+  /// Ends the command where there can be no journal: without one nothing is changed.
+  func openJournal() throws {
+    do throws(HostError) {
+      _ = try LineFile(path: journalPath)
+    } catch {
+      throw Diagnostic.fail("\(Wording.sentence(error)); nothing was changed")
+    }
+  }
 
   /// - Parameter sharers: processes of the same memory, as far as they are known.
   func set(pid: Int32, to rule: ProtectionRule, sharers: [Int32] = []) -> Outcome {
@@ -51,6 +68,7 @@ struct AdjSetter {
     _ changed: [(pid: Int32, comm: KernelName, before: Int)]
   ) throws(HostError) -> Outcome {
     let journal = try LineFile(path: journalPath)
+    try prune(journal)
     let begin = try journal.append(entries.flatMap(\.line))
     do throws(HostError) {
       guard try handle.setOOMScoreAdj(rule.oomScoreAdj) else {
@@ -67,6 +85,19 @@ struct AdjSetter {
         before: before, sentence: "\(rule.oomScoreAdj) was written, and it has \(after): somebody else set it")
     }
     return .set(before: before, after: after, sharers: changed)
+  }
+
+  /// At most half of the next limit stays, so that this is done ever more seldom.
+  private func prune(_ journal: LineFile) throws(HostError) {
+    guard try journal.size() > pruneAboveBytes else { return }
+    let bootID = protector.table.identity.bootID
+    let kept = try journal.lines().filter { line in
+      guard let entry = JournalEntry(line: line) else { return true }
+      guard entry.bootID == bootID, let handle = (try? ProcessHandle.open(pid: entry.pid)) ?? nil else { return false }
+      return handle.startTimeTicks == entry.startTimeTicks
+    }
+    try journal.replace(with: kept.map { Array($0) + [0x0a] })
+    pruneAboveBytes = max(AdjSetter.pruneAboveBytesMin, try journal.size() * 2)
   }
 
   private func entry(

@@ -3,6 +3,7 @@ import Events
 import Glibc
 import Host
 import Policy
+import Report
 
 /// Puts a plan into words and fields: each change, and who is next before and after, in each domain that it concerns.
 struct PlanMaker {
@@ -29,6 +30,17 @@ struct PlanMaker {
           + "\(each.second.oomScoreAdj); nothing was changed")
     }
     return !plan.disagreements.isEmpty
+  }
+
+  /// Says where the change would leave nobody to be taken before what is protected.
+  func warn() throws {
+    guard !plan.changes.isEmpty else { return }
+    for domain in try domains() {
+      let (before, after) = try standings(domain)
+      guard let words = ProtectionText.warning(PlanMaker.left(before, after)) else { continue }
+      let place = domain.limit.cgroup?.path.map { "in cgroup \(TerminalText.safe($0))" } ?? "in the whole system"
+      Diagnostic.say("\(place) then \(words)")
+    }
   }
 
   func planned() throws -> PlannedProtection {
@@ -71,20 +83,26 @@ struct PlanMaker {
   }
 
   private func forecast(_ domain: OOMDomain) throws -> PlannedProtection.Domain {
-    let processes = try (domain.scope == .system ? plan.processes : table.processes(in: domain))
-      .filter { $0.pid != getpid() }
-    let rules = try table.rules(for: processes, allocating: nil)
-    let before = Standings(processes, domain: domain)
-    let after = Standings(plan.supposed(processes), domain: domain)
+    let (before, after) = try standings(domain)
+    let rules = try table.rules(for: before.processes, allocating: nil)
     func told(_ standings: Standings) -> Forecast {
       ForecastMaker(Prediction(standings, rules: rules, depth: 0), table: table, listed: 3).forecast()
     }
-    let left: PlannedProtection.Domain.Left =
-      switch ProtectionLeft(before: before, after: after) {
-      case .enough: .enough
-      case .allProtected: .allProtected
-      case .nobodyKillable: .nobodyKillable
-      }
-    return PlannedProtection.Domain(before: told(before), after: told(after), left: left)
+    return PlannedProtection.Domain(
+      before: told(before), after: told(after), left: PlanMaker.left(before, after))
+  }
+
+  private func standings(_ domain: OOMDomain) throws -> (before: Standings, after: Standings) {
+    let processes = try (domain.scope == .system ? plan.processes : table.processes(in: domain))
+      .filter { $0.pid != getpid() }
+    return (Standings(processes, domain: domain), Standings(plan.supposed(processes), domain: domain))
+  }
+
+  private static func left(_ before: Standings, _ after: Standings) -> PlannedProtection.Domain.Left {
+    switch ProtectionLeft(before: before, after: after) {
+    case .enough: .enough
+    case .allProtected: .allProtected
+    case .nobodyKillable: .nobodyKillable
+    }
   }
 }

@@ -15,6 +15,8 @@ final class ProtectionWatch {
   /// What was told of processes that cannot be changed, so that each round does not tell it again.
   private var told: Set<String> = []
   private var lostBefore: UInt64 = 0
+  /// Not told yet.
+  private var linesDropped: Int64 = 0
 
   init(protector: Protector, journalPath: String, writer: EventWriter, pollSeconds: Double, duration: Double?) {
     self.protector = protector
@@ -26,6 +28,7 @@ final class ProtectionWatch {
 
   /// Until a signal, the deadline, or until nobody reads any more.
   func run(_ signals: borrowing StopSignals, _ probe: ExecProbe?) throws {
+    try setter.openJournal()
     try round(.start)
     var next = ProtectionWatch.now + pollSeconds
     while !writer.sink.isClosed {
@@ -135,7 +138,12 @@ final class ProtectionWatch {
 
   private func tell(_ event: Event) {
     if told.count > ProtectionWatch.toldMax { told.removeAll() }
-    _ = writer.write(event, at: .now)
+    if linesDropped > 0, !writer.sink.isWaiting {
+      let loss = Loss(
+        reason: .outputFull, kernelCount: 0, records: linesDropped, detail: "\(linesDropped) lines found no room")
+      if writer.write(.loss(loss), at: .now) { linesDropped = 0 }
+    }
+    if !writer.write(event, at: .now) { linesDropped += 1 }
   }
 
   /// Then all is forgotten, and may be told once more.

@@ -91,8 +91,11 @@ extension Protect {
       let (rules, leftOut) = try options.read()
       let protector = try Protector(rules: rules)
       let plan = try protector.plan()
-      if PlanMaker(plan, protector: protector).refuses() { throw ExitStatus.failed }
+      let maker = PlanMaker(plan, protector: protector)
+      if maker.refuses() { throw ExitStatus.failed }
+      try maker.warn()
       let setter = AdjSetter(protector: protector, journalPath: journal.journal)
+      try setter.openJournal()
       var (set, failed) = (0, leftOut)
       var text = ""
       for change in plan.changes where change.sharesMemoryWith == nil {
@@ -116,10 +119,8 @@ extension Protect {
         }
       }
       let same = plan.unchanged.count
-      Protect.show(
-        text
-          + "\(set) set, \(same) had \(same == 1 ? "its" : "their") value already\(failed > 0 ? ", \(failed) failed" : "").\n"
-      )
+      let failures = failed > 0 ? ", \(failed) failed" : ""
+      Protect.show(text + "\(set) set, \(same) had \(same == 1 ? "its" : "their") value already\(failures).\n")
       if failed > 0 { throw ExitStatus.failed }
     }
   }

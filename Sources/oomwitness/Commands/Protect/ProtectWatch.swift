@@ -47,10 +47,13 @@ extension Protect {
       let writer = EventWriter(
         format: output.format, host: identity.hostName, bootID: identity.bootID, pageSizeBytes: identity.pageSizeBytes)
       let probe = noBpf ? nil : execProbe()
+      let seconds = poll ?? (probe == nil ? 2 : 30)
+      if output.format == .pretty {
+        let (count, how) = (rules.rules.count, probe == nil ? "" : "as programs start, and ")
+        Protect.show("\(count) rule\(count == 1 ? "" : "s"), applied \(how)every \(seconds) s\n")
+      }
       let watch = ProtectionWatch(
-        protector: protector, journalPath: journal.journal, writer: writer,
-        pollSeconds: poll ?? (probe == nil ? 2 : 30),
-        duration: duration)
+        protector: protector, journalPath: journal.journal, writer: writer, pollSeconds: seconds, duration: duration)
       try watch.run(signals, probe)
       if leftOut > 0 { throw ExitStatus.failed }
     }
