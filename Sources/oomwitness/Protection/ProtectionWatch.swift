@@ -28,7 +28,6 @@ final class ProtectionWatch {
 
   /// Until a signal, the deadline, or until nobody reads any more.
   func run(_ signals: borrowing StopSignals, _ probe: ExecProbe?) throws {
-    try setter.openJournal()
     try round(.start)
     var next = ProtectionWatch.now + pollSeconds
     while !writer.sink.isClosed {
@@ -85,7 +84,10 @@ final class ProtectionWatch {
   /// All processes.
   private func round(_ cause: PolicyAction.Cause) throws {
     let plan = try protector.plan()
-    if cause == .start, PlanMaker(plan, protector: protector).refuses() { throw ExitStatus.failed }
+    if cause == .start {
+      if PlanMaker(plan, protector: protector).refuses() { throw ExitStatus.failed }
+      try setter.openJournal()
+    }
     let refused = Set(plan.disagreements.flatMap { [$0.pid, $0.otherPID ?? $0.pid] })
     for each in plan.disagreements { disagree(each.pid, each.comm, each.first, each.second) }
     for change in plan.changes where change.sharesMemoryWith == nil {

@@ -13,8 +13,8 @@ struct Protect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Sets oom_score_adj by declared rules: shows the effect first, keeps a journal, takes it back.",
     discussion: """
-      Rules are YAML files (--rules), shipped presets (--preset) or options (--rule). The kernel adds oom_score_adj
-      thousandths of the domain's memory to a process's points: -999 is the lowest that leaves it killable, and steps of
+      Rules are YAML files (--rules), shipped presets (--preset) or options (--rule). The kernel adds oom_score_adj \
+      thousandths of the domain's memory to a process's points: -999 is the lowest that leaves it killable, and steps of \
       ten or twenty change nearly nothing. Children inherit it. docs/protect.md tells the rest.
       Examples:
         oomwitness protect plan --preset sshd --preset databases
@@ -40,11 +40,11 @@ extension Protect {
     static let configuration = CommandConfiguration(
       abstract: "Shows what rules would change, and whom the kernel would kill before and after; changes nothing.",
       discussion: """
-        SCORE is /proc/PID/oom_score now, and as it would be. Who is next is told for the whole system, and for each
+        SCORE is /proc/PID/oom_score now, and as it would be. Who is next is told for the whole system, and for each \
         control group with a memory limit that a changed process is in.
         Examples:
           oomwitness protect plan --preset databases
-          oomwitness protect plan --rule 'unit=db.service:-500' --output json | jq '.domains[].after.victim.comm'
+          oomwitness protect plan --rule 'unit=db.service:-500' --output json | jq .domains
         """)
 
     enum Format: String, CaseIterable, ExpressibleByArgument { case text, json }
@@ -76,7 +76,7 @@ extension Protect {
     static let configuration = CommandConfiguration(
       abstract: "Sets the oom_score_adj that rules declare, and writes each change down before it is made.",
       discussion: """
-        Two rules that want different values of one process are refused, and nothing is changed. A process that has
+        Two rules that want different values of one process are refused, and nothing is changed. A process that has \
         ended, or that the kernel will not let us change, is told; the rest goes on, and the exit status is 1.
         Lowering a process below where it was needs CAP_SYS_RESOURCE.
         Examples:
@@ -130,7 +130,7 @@ extension Protect {
     static let configuration = CommandConfiguration(
       abstract: "Takes back what apply and watch have set, as the journal has it.",
       discussion: """
-        Only where pid and start time are still those of the same process, and its value still is the one that was set:
+        Only where pid and start time are still those of the same process, and its value still is the one that was set: \
         anything else is told and left as it is. End `oomwitness protect watch` first: it would set it again.
         """)
 

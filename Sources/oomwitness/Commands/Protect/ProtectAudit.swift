@@ -10,7 +10,7 @@ extension Protect {
     static let configuration = CommandConfiguration(
       abstract: "Compares declared values with those that processes have, and with systemd's.",
       discussion: """
-        Tells processes with another value than declared; services whose next start would give another one; and
+        Tells processes with another value than declared; services whose next start would give another one; and \
         processes that inherited the value of a protected parent though no rule is for them.
         Exit status 0 where all agrees, 1 where something differs.
         Example:

@@ -9,9 +9,9 @@ extension Protect {
     static let configuration = CommandConfiguration(
       abstract: "Shows a drop-in with OOMScoreAdjust and OOMPolicy for a service, and writes it when asked.",
       discussion: """
-        systemd sets the value before the service starts, so that it holds for all of its processes and after each
+        systemd sets the value before the service starts, so that it holds for all of its processes and after each \
         restart; `apply` and `watch` change what runs. It takes effect with the next start of the service.
-        OOMPolicy says what systemd does when a process of the service was killed: continue, stop the service, or kill
+        OOMPolicy says what systemd does when a process of the service was killed: continue, stop the service, or kill \
         the rest of it.
         Examples:
           oomwitness protect systemd mysql --oom-score-adj -500 --oom-policy continue

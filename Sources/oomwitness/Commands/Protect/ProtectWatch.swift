@@ -9,8 +9,8 @@ extension Protect {
     static let configuration = CommandConfiguration(
       abstract: "Applies rules to what runs, and then to processes as they start.",
       discussion: """
-        By the kernel's exec tracepoint where BPF may be loaded, and on rounds everywhere: a process may change its name,
-        user or control group after it began. One line for each change; piped, NDJSON events of type policy_action
+        By the kernel's exec tracepoint where BPF may be loaded, and on rounds everywhere: a process may change its name, \
+        user or control group after it began. One line for each change; piped, NDJSON events of type policy_action \
         (docs/events.md). SIGINT and SIGTERM end it with 0; what was set stays until `oomwitness protect revert`.
         Examples:
           oomwitness protect watch --preset databases
