@@ -33,12 +33,13 @@ package struct Preset: Hashable, Sendable {
 
   private static let sshd = #"""
       # The way in, when all else is stuck. The listener alone: the sessions below it, and every shell in them, would
-      # hand the value on to whatever is started there. OpenSSH sets its listener to -1000 by itself where it has the
-      # right; -999 is as safe, and lets a listener that leaks still be killed.
+      # hand the value on to whatever is started there. Sessions call themselves `sshd: user`, and begin as `sshd -D -R`.
+      # OpenSSH sets its listener to -1000 by itself where it has the right; -999 is as safe, and lets a listener that
+      # leaks still be killed.
       - name: sshd listener
         match:
-          comm: [sshd, dropbear]
-          cmdline: ['/*sshd*', 'sshd: /*', '*dropbear*']
+          comm: sshd
+          cmdline: ['/*ssh*[!R]', 'sshd: /*']
         oom_score_adj: -999
         reason: the way in when memory is short
 
@@ -79,7 +80,7 @@ package struct Preset: Hashable, Sendable {
       # Editors and their language servers. Terminals inside an editor inherit the value, and so do builds in them.
       - name: developer tools
         match:
-          comm: [code, idea, pycharm, clion, goland, clangd, rust-analyzer, gopls, sourcekit-lsp, tsserver]
+          comm: [code, idea, pycharm, clion, goland, clangd, rust-analyzer, gopls, sourcekit-lsp]
         oom_score_adj: 200
         reason: what they hold is on disk, and they start again in seconds
 

@@ -118,7 +118,7 @@ import Testing
   @Test("check names each rung and ends with 0 where one works, else with 2")
   func check() {
     let ended = Program.run(Program.oomwitness, ["check"])
-    for rung in ["fentry: ", "kprobe: ", "tracepoint: ", "iter/task: ", "kmsg: "] {
+    for rung in ["fentry: ", "kprobe: ", "tracepoint: ", "iter/task: ", "exec: ", "kmsg: "] {
       #expect(ended.output.contains("\n" + rung) || ended.output.hasPrefix(rung), "\(rung)")
     }
     #expect(ended.status == (ended.output.contains("`oomwitness trace` uses ") ? 0 : 2))

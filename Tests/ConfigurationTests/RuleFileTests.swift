@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
+import Events
+import Glibc
 import Policy
 import TestSupport
 import Testing
@@ -161,6 +163,23 @@ import Testing
     }
     #expect(Set(try RuleFileTests.read(Preset.text).rules.map(\.name)) == names)
     #expect(Files.text(Repository.root + "/deploy/protect.yaml") == Preset.text)
+  }
+}
+
+extension RuleFileTests {
+  @Test(
+    "the preset for sshd means its listener, and no session: what is started there would inherit it",
+    arguments: [
+      ("/usr/sbin/sshd", true), ("/usr/sbin/sshd -D", true), ("/usr/sbin/sshd -D -e", true),
+      ("sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", true), ("/usr/sbin/sshd -D -R", false),
+      ("sshd: [accepted]", false), ("sshd: maria [priv]", false), ("sshd: maria@pts/0", false), ("", false),
+    ])
+  func sshdPreset(cmdline: String, isMeant: Bool) throws {
+    let rule = try #require(RuleFileTests.read(try #require(Preset.named("sshd")).text).rules.first)
+    var subject = ProtectionSubject(pid: 42, comm: KernelName("sshd"))
+    subject.cmdline = KernelName(cmdline)
+    let matches = rule.matches(subject) { pattern, name in name.map { fnmatch(pattern, $0.text, 0) == 0 } ?? false }
+    #expect(matches == isMeant)
   }
 }
 
