@@ -52,15 +52,16 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type_id) __ksym __weak;
 
 static __always_inline void read_comm(const struct task_struct *task, char *comm)
 {
-	__u32 i;
+	const char *known;
 
 	if (!may_cast) {
 		bpf_probe_read_kernel(comm, OW_COMM_BYTES, task->comm);
 		return;
 	}
-#pragma unroll
-	for (i = 0; i < OW_COMM_BYTES; i++)
-		comm[i] = FIELD(struct task_struct, task, comm[i]);
+	known = bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
+	known += bpf_core_field_offset(struct task_struct, comm);
+	((__u64 *)comm)[0] = ((const __u64 *)known)[0];
+	((__u64 *)comm)[1] = ((const __u64 *)known)[1];
 }
 
 extern const void __per_cpu_offset __ksym __weak; /* needs CONFIG_KALLSYMS_ALL; 0 elsewhere */

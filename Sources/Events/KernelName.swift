@@ -11,6 +11,12 @@ package struct KernelName: Hashable, Sendable {
   package init(bytes: [UInt8]) { self.bytes = bytes }
   package init(_ text: String) { bytes = Array(text.utf8) }
 
+  /// Whether it is printable ASCII alone, as nearly all names are: text that needs no second look.
+  package var isPlainASCII: Bool {
+    for byte in bytes where byte < 0x20 || byte >= 0x7f { return false }
+    return true
+  }
+
   /// The name as text: valid UTF-8 always, U+FFFD for each byte sequence that is not.
   package var text: String { String(decoding: bytes, as: UTF8.self) }
 

@@ -28,13 +28,8 @@ package struct Comm: Hashable, Sendable {
 
   /// The bytes up to the first NUL.
   package var name: KernelName {
-    var bytes: [UInt8] = []
-    for word in [low, high] {
-      withUnsafeBytes(of: word) { raw in
-        for byte in raw { bytes.append(byte) }
-      }
-    }
-    return KernelName(bytes: Array(bytes.prefix { $0 != 0 }))
+    let bytes = withUnsafeBytes(of: (low, high)) { raw in Array(raw[..<(raw.firstIndex(of: 0) ?? raw.count)]) }
+    return KernelName(bytes: bytes)
   }
 }
 
@@ -190,9 +185,12 @@ package struct CgroupRecord: Sendable {
   package func path(of index: Int) -> KernelName? {
     guard !truncated, index < levels.count else { return nil }
     var bytes: [UInt8] = []
-    for level in levels[index...].dropLast().reversed() {
+    bytes.reserveCapacity(256)
+    var level = levels.count - 1  // the root, which has no name of its own
+    while level > index {
+      level -= 1
       bytes.append(UInt8(ascii: "/"))
-      bytes += level.name.bytes
+      bytes += levels[level].name.bytes
     }
     return KernelName(bytes: bytes.isEmpty ? [UInt8(ascii: "/")] : bytes)
   }

@@ -2,7 +2,7 @@
 
 extension OOMKill {
   /// The fields of an `oom_kill` line after the envelope.
-  func encode(into json: inout JSONWriter, explanation: String) {
+  func encode(into json: inout JSONWriter, explanation: [UInt8]) {
     json.field("decision") { decision.encode(into: &$0) }
     json.field("source", source.rawValue)
     if !unavailable.isEmpty { json.field("unavailable") { $0.strings(unavailable) } }
@@ -14,7 +14,7 @@ extension OOMKill {
     if let candidates { json.field("candidates") { candidates.encode(into: &$0) } }
     if let memory { json.field("memory") { memory.encode(into: &$0) } }
     if let pressureStall { json.field("pressure_stall") { pressureStall.encode(into: &$0) } }
-    json.field("explanation", explanation)
+    json.field("explanation", utf8: explanation)
     if let decisionToEventMicroseconds {
       json.objectField("latency") { $0.field("decision_to_event_us", decisionToEventMicroseconds) }
     }
@@ -118,7 +118,7 @@ extension Victim {
       $0.field("uid", uid)
       $0.field("user", user)
       $0.field("oom_score_adj", oomScoreAdj)
-      $0.field("start_time", startWallNanoseconds.map(RFC3339.text(wallNanoseconds:)))
+      $0.field("start_time", wallNanoseconds: startWallNanoseconds)
       $0.field("age_seconds", ageSeconds)
       if let cmdline {
         $0.field("cmdline") { $0.strings(cmdline.map(\.text)) }

@@ -151,6 +151,12 @@ package struct FileContents {
     .malformed(path: path, line: line, text: KernelName(bytes: Array(text.prefix(FileContents.quotedBytes))))
   }
 
+  /// The line of this number, from 1.
+  func malformed(line: Int) -> HostError {
+    let lines = lines
+    return malformed(line: line, lines.indices.contains(line - 1) ? lines[line - 1] : [])
+  }
+
   /// The file as one decimal number.
   func number<Number: FixedWidthInteger>() throws(HostError) -> Number {
     guard let number: Number = Decimal.signed(withoutNewline) else { throw malformed(line: 1, withoutNewline) }

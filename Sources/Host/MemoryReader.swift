@@ -30,24 +30,31 @@ package final class MemoryReader {
     if meminfo == nil { meminfo = try OpenFile(KernelName("meminfo"), in: root) }
     guard let meminfo, let contents = try files.contents(of: meminfo) else { return nil }
     var state = MemoryState()
-    for (index, line) in contents.lines.enumerated() {
-      guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw contents.malformed(line: index + 1, line) }
-      for (name, field) in MemoryReader.fields where line[..<colon].isEqual(to: name) {
-        guard let pages = pages(line[(colon + 1)...]) else { throw contents.malformed(line: index + 1, line) }
-        state[keyPath: field] = pages
-        break
-      }
+    let malformed = contents.bytes.withUnsafeBufferPointer { text in
+      MemoryReader.parse(TextScanner(text), into: &state, pageSizeBytes: pageSizeBytes)
     }
+    if let malformed { throw contents.malformed(line: malformed) }
     return state
   }
 
-  /// "    12345 kB" in pages.
-  private func pages(_ text: ArraySlice<UInt8>) -> Pages? {
-    let words = text.words
-    guard words.count == 2, words[1].isEqual(to: "kB"), let kibibytes: Int64 = Decimal.unsigned(words[0]) else {
-      return nil
+  /// Takes lines like `MemTotal:       24684092 kB`, and says which one is not like that.
+  private static func parse(
+    _ scanner: consuming TextScanner, into state: inout MemoryState, pageSizeBytes: Int
+  ) -> Int? {
+    while !scanner.isAtEnd {
+      if let field = scanner.memoryField() {
+        scanner.skipBlanks()
+        guard let kibibytes = scanner.number(), scanner.skip(" kB"),
+          let pages = Decimal.pages(kibibytes: kibibytes, pageSizeBytes: pageSizeBytes)
+        else { return scanner.line }
+        state.set(field, pages)
+        guard scanner.endLine() else { return scanner.line }
+      } else {
+        guard scanner.isNamed else { return scanner.line }
+        scanner.leaveLine()
+      }
     }
-    return Decimal.pages(kibibytes: kibibytes, pageSizeBytes: pageSizeBytes)
+    return nil
   }
 
   /// How often the kernel counted a kill since boot; nil before 4.13, which does not count.
@@ -83,13 +90,48 @@ package final class MemoryReader {
     let number: Int64 = try contents.number()
     return number
   }
+}
 
-  nonisolated(unsafe) private static let fields: [(StaticString, WritableKeyPath<MemoryState, Pages?>)] = [
-    ("MemTotal", \.totalPages), ("MemFree", \.freePages), ("MemAvailable", \.availablePages),
-    ("Buffers", \.buffersPages), ("Cached", \.cachedPages), ("Shmem", \.shmemPages),
-    ("SReclaimable", \.slabReclaimablePages), ("SUnreclaim", \.slabUnreclaimablePages),
-    ("PageTables", \.pageTablesPages), ("SwapTotal", \.swapTotalPages), ("SwapFree", \.swapFreePages),
-  ]
+/// What of /proc/meminfo is told.
+private enum MemoryField {
+  case total, free, available, buffers, cached, shmem, slabReclaimable, slabUnreclaimable, pageTables, swapTotal,
+    swapFree
+}
+
+extension TextScanner {
+  /// Goes past the name of a field that is told, and its colon.
+  fileprivate mutating func memoryField() -> MemoryField? {
+    if skip("MemTotal:") { return .total }
+    if skip("MemFree:") { return .free }
+    if skip("MemAvailable:") { return .available }
+    if skip("Buffers:") { return .buffers }
+    if skip("Cached:") { return .cached }
+    if skip("Shmem:") { return .shmem }
+    if skip("SReclaimable:") { return .slabReclaimable }
+    if skip("SUnreclaim:") { return .slabUnreclaimable }
+    if skip("PageTables:") { return .pageTables }
+    if skip("SwapTotal:") { return .swapTotal }
+    if skip("SwapFree:") { return .swapFree }
+    return nil
+  }
+}
+
+extension MemoryState {
+  fileprivate mutating func set(_ field: MemoryField, _ pages: Pages) {
+    switch field {
+    case .total: totalPages = pages
+    case .free: freePages = pages
+    case .available: availablePages = pages
+    case .buffers: buffersPages = pages
+    case .cached: cachedPages = pages
+    case .shmem: shmemPages = pages
+    case .slabReclaimable: slabReclaimablePages = pages
+    case .slabUnreclaimable: slabUnreclaimablePages = pages
+    case .pageTables: pageTablesPages = pages
+    case .swapTotal: swapTotalPages = pages
+    case .swapFree: swapFreePages = pages
+    }
+  }
 }
 
 extension PressureStall {
@@ -97,36 +139,46 @@ extension PressureStall {
   fileprivate init?(_ contents: FileContents) throws(HostError) {
     var some: Line?
     var full: Line?
-    for (index, line) in contents.lines.enumerated() {
-      func parsed(_ rest: ArraySlice<UInt8>) throws(HostError) -> Line {
-        guard let line = Line(rest.words) else { throw contents.malformed(line: index + 1, line) }
-        return line
+    let malformed = contents.bytes.withUnsafeBufferPointer { text -> Int? in
+      var scanner = TextScanner(text)
+      while !scanner.isAtEnd {
+        if scanner.skip("some ") {
+          some = Line(&scanner)
+          guard some != nil, scanner.endLine() else { return scanner.line }
+        } else if scanner.skip("full ") {
+          full = Line(&scanner)
+          guard full != nil, scanner.endLine() else { return scanner.line }
+        } else {
+          scanner.leaveLine()
+        }
       }
-      if let rest = line.dropping("some ") { some = try parsed(rest) }
-      if let rest = line.dropping("full ") { full = try parsed(rest) }
+      return some == nil ? 1 : nil
     }
-    guard let some else { throw contents.malformed(line: 1, contents.lines.first ?? []) }
+    if let malformed { throw contents.malformed(line: malformed) }
+    guard let some else { return nil }
     self.init(some: some, full: full)
   }
 }
 
 extension PressureStall.Line {
-  fileprivate init?(_ words: [ArraySlice<UInt8>]) {
-    guard words.count == 4,
-      let average10 = words[0].dropping("avg10=").flatMap(Self.hundredths),
-      let average60 = words[1].dropping("avg60=").flatMap(Self.hundredths),
-      let average300 = words[2].dropping("avg300=").flatMap(Self.hundredths),
-      let total: Int64 = words[3].dropping("total=").flatMap({ Decimal.unsigned($0) })
+  fileprivate init?(_ scanner: inout TextScanner) {
+    guard scanner.skip("avg10="), let average10 = scanner.hundredths(),
+      scanner.skip(" avg60="), let average60 = scanner.hundredths(),
+      scanner.skip(" avg300="), let average300 = scanner.hundredths(),
+      scanner.skip(" total="), let total = scanner.number()
     else { return nil }
     self.init(
       average10Hundredths: average10, average60Hundredths: average60, average300Hundredths: average300,
       totalMicroseconds: total)
   }
+}
 
+extension TextScanner {
   /// "12.34" as 1234.
-  private static func hundredths(_ text: ArraySlice<UInt8>) -> Int64? {
-    let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard parts.count == 2, parts[1].count == 2, !parts[0].isEmpty else { return nil }
-    return Decimal.unsigned(parts[0] + parts[1])
+  fileprivate mutating func hundredths() -> Int64? {
+    guard let whole = number(), skip("."), let tenths = digit(), let rest = digit() else { return nil }
+    let (hundredths, overflowed) = whole.multipliedReportingOverflow(by: 100)
+    let (sum, carried) = hundredths.addingReportingOverflow(tenths * 10 + rest)
+    return overflowed || carried ? nil : sum
   }
 }

@@ -115,14 +115,26 @@ private func bytesUpToNUL<Tuple>(_ tuple: Tuple) -> [UInt8] {
 
 extension TriggerRecord {
   fileprivate init(_ record: ow_trigger, header: ow_header) {
-    let scopes: [UInt8: Scope] = [0: .system, 1: .cpuset, 2: .mempolicy, 3: .memcg]
     self.init(
       cgroupID: record.cgroup, pid: record.pid, tid: record.tid, uid: record.uid,
       oomScoreAdj: Int(record.oom_score_adj), isKernelThread: header.has(OW_TRIGGER_KTHREAD),
       comm: Comm(tuple: record.comm),
-      control: scopes[record.constraint].map {
+      control: Scope(constraint: record.constraint).map {
         OOMControl(scope: $0, gfpMask: record.gfp_mask, order: Int(record.order))
       })
+  }
+}
+
+extension Scope {
+  /// Kernel: include/linux/oom.h, enum oom_constraint; nil for OW_NOT_SEEN.
+  fileprivate init?(constraint: UInt8) {
+    switch constraint {
+    case 0: self = .system
+    case 1: self = .cpuset
+    case 2: self = .mempolicy
+    case 3: self = .memcg
+    default: return nil
+    }
   }
 }
 
@@ -235,11 +247,13 @@ extension KillRecord {
 
 extension NoKillRecord {
   fileprivate init?(_ record: ow_no_kill) {
-    let reasons: [UInt32: OOMNoKill.Reason] = [
-      OW_ALLOCATING_TASK_DYING.rawValue: .allocatingTaskDying, OW_CHOSEN_TASK_DYING.rawValue: .chosenTaskDying,
-      OW_NO_KILLABLE_PROCESS.rawValue: .noKillableProcess,
-    ]
-    guard let reason = reasons[record.reason] else { return nil }
+    let reason: OOMNoKill.Reason
+    switch record.reason {
+    case OW_ALLOCATING_TASK_DYING.rawValue: reason = .allocatingTaskDying
+    case OW_CHOSEN_TASK_DYING.rawValue: reason = .chosenTaskDying
+    case OW_NO_KILLABLE_PROCESS.rawValue: reason = .noKillableProcess
+    default: return nil
+    }
     self.init(
       monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns),
       trigger: TriggerRecord(record.trigger, header: record.header),
@@ -252,11 +266,15 @@ extension NoKillRecord {
 
 extension OutcomeRecord {
   fileprivate init?(_ record: ow_outcome) {
-    let stages: [UInt32: Stage] = [
-      OW_REAP_START.rawValue: .reapStart, OW_REAP_FINISH.rawValue: .reapFinish, OW_REAP_SKIP.rawValue: .reapSkip,
-      OW_EXIT.rawValue: .exit, OW_MEMORY_FREED.rawValue: .memoryFreed,
-    ]
-    guard let stage = stages[record.stage] else { return nil }
+    let stage: Stage
+    switch record.stage {
+    case OW_REAP_START.rawValue: stage = .reapStart
+    case OW_REAP_FINISH.rawValue: stage = .reapFinish
+    case OW_REAP_SKIP.rawValue: stage = .reapSkip
+    case OW_EXIT.rawValue: stage = .exit
+    case OW_MEMORY_FREED.rawValue: stage = .memoryFreed
+    default: return nil
+    }
     self.init(
       monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns), pid: record.pid == 0 ? nil : record.pid,
       tid: record.tid, stage: stage)

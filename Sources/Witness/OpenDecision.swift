@@ -14,6 +14,8 @@ struct OpenDecision: Sendable {
   let isOrphan: Bool
   private(set) var victims: [VictimState] = []
   private var cgroups: [CgroupRecord] = []
+  /// The lowest group of each of them, by name: most that is asked for is one of these.
+  private var lowest: [CgroupRef] = []
   private var argv: ArgvRecord?
   private var lastKillNanoseconds: Int64?
 
@@ -45,7 +47,11 @@ struct OpenDecision: Sendable {
     }
   }
 
-  mutating func add(_ cgroup: CgroupRecord) { cgroups.append(cgroup) }
+  mutating func add(_ cgroup: CgroupRecord) {
+    cgroups.append(cgroup)
+    guard let first = cgroup.levels.first else { return }
+    lowest.append(CgroupRef(path: cgroup.path(of: 0), id: first.id, version: cgroup.version))
+  }
 
   mutating func add(_ argv: ArgvRecord) { self.argv = argv }
 
@@ -242,6 +248,7 @@ struct OpenDecision: Sendable {
   /// A group by its id, with its path where one of the decision's records has it.
   private func reference(_ id: UInt64) -> CgroupRef? {
     guard id != 0 else { return nil }
+    if let known = lowest.first(where: { $0.id == id }) { return known }
     for cgroup in cgroups {
       if let index = cgroup.levels.firstIndex(where: { $0.id == id }) {
         return CgroupRef(path: cgroup.path(of: index), id: id, version: cgroup.version)
