@@ -175,7 +175,9 @@ extension RuleFileTests {
       ("sshd: [accepted]", false), ("sshd: maria [priv]", false), ("sshd: maria@pts/0", false), ("", false),
     ])
   func sshdPreset(cmdline: String, isMeant: Bool) throws {
-    let rule = try #require(RuleFileTests.read(try #require(Preset.named("sshd")).text).rules.first)
+    let preset = try #require(Preset.named("sshd"))
+    let rules = try RuleFileTests.read(preset.text).rules
+    let rule = try #require(rules.first)
     var subject = ProtectionSubject(pid: 42, comm: KernelName("sshd"))
     subject.cmdline = KernelName(cmdline)
     let matches = rule.matches(subject) { pattern, name in name.map { fnmatch(pattern, $0.text, 0) == 0 } ?? false }
