@@ -11,32 +11,33 @@ package struct YAMLParser: ~Copyable {
 
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   private let file: String
+  /// libyaml keeps the pointer, so the bytes are held until the tree is made.
+  private let bytes: UnsafeMutableBufferPointer<UInt8>
   private var nodes = 0
 
   /// - Parameter file: what errors call it.
-  private init(file: String) {
+  private init(_ bytes: [UInt8], file: String) {
     self.file = file
+    self.bytes = .allocate(capacity: bytes.count)
+    _ = self.bytes.initialize(from: bytes)
     parser = .allocate(capacity: 1)
     parser.initialize(to: yaml_parser_t())
     yaml_parser_initialize(parser)
+    yaml_parser_set_input_string(parser, self.bytes.baseAddress, bytes.count)
+    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
   }
 
   deinit {
     yaml_parser_delete(parser)
     parser.deallocate()
+    bytes.deallocate()
   }
 
   /// The document, or nil where there is none: an empty text, or comments alone.
   ///
   /// - Throws: where it is no YAML, or has what is refused.
   package static func document(_ bytes: [UInt8], file: String) throws(ConfigurationError) -> YAMLNode? {
-    var parser = YAMLParser(file: file)
-    // libyaml keeps the pointer, so the bytes are held until the tree is made.
-    let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(1, bytes.count))
-    defer { copy.deallocate() }
-    _ = copy.initialize(from: bytes)
-    yaml_parser_set_input_string(parser.parser, copy.baseAddress, bytes.count)
-    yaml_parser_set_encoding(parser.parser, YAML_UTF8_ENCODING)
+    var parser = YAMLParser(bytes, file: file)
     return try parser.document()
   }
 
@@ -118,13 +119,22 @@ package struct YAMLParser: ~Copyable {
     return event
   }
 
-  /// A reader's error (an invalid byte) has no mark, only an offset; where that is the mark is where it had come to.
+  /// An error of libyaml's reader (a byte that cannot be) has no mark, only an offset.
   private func syntaxError() -> ConfigurationError {
     let state = parser.pointee
-    let isReader = state.error == YAML_READER_ERROR
     let problem = state.problem.map { String(cString: $0) } ?? "memory ran out"
     let context = state.context.map { String(cString: $0) + ", " } ?? ""
-    return error(.syntax(context + problem), YAMLParser.place(isReader ? state.mark : state.problem_mark))
+    let place =
+      state.error == YAML_READER_ERROR ? place(offset: state.problem_offset) : YAMLParser.place(state.problem_mark)
+    return error(.syntax(context + problem), place)
+  }
+
+  private func place(offset: Int) -> TextPlace {
+    let before = bytes.prefix(offset)
+    let begin = before.lastIndex(of: 0x0a).map { $0 + 1 } ?? 0
+    // Bytes that continue a character of UTF-8 are none of their own.
+    let characters = before[begin...].count { $0 & 0xc0 != 0x80 }
+    return TextPlace(line: before.count { $0 == 0x0a } + 1, column: characters + 1)
   }
 
   private func error(_ fault: ConfigurationError.Fault, _ place: TextPlace) -> ConfigurationError {

@@ -62,6 +62,40 @@ import Testing
     #expect(journal.text == "")
   }
 
+  @Test(
+    "a service's unit file is compared with the rules for it, and its control group's limit is a domain of the plan",
+    .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+  func units() throws {
+    let unit = "oomwitness-\(getpid()).service"
+    let (root, journal) = ("/tmp/oomwitness-units-\(getpid())", Scratch())
+    for folder in ["", "/etc", "/etc/systemd", "/etc/systemd/system"] { mkdir(root + folder, 0o755) }
+    defer { _ = Program.run("/bin/rm", ["-r", root]) }
+    let group = ScratchCgroup(unit, limitBytes: 64 << 20)
+    let started = group.run("/bin/sleep 600 >/dev/null & echo $!")
+    let pid = try #require(pid_t(started.output.dropLast()))
+    defer { kill(pid, SIGKILL) }
+    let rule = "unit=\(unit):300"
+    let plan = ProtectTests.protect("plan", "--rule", rule)
+    #expect(
+      plan.output.contains("\nnow    If cgroup /\(unit) were at its limit of 64MiB now, the kernel would kill sleep"))
+    #expect(ProtectTests.protect("apply", "--rule", rule, "--journal", journal.path).status == 0)
+    func audit() -> Program.Ended { ProtectTests.protect("audit", "--rule", rule, "--root", root) }
+    #expect(audit().output == "unknown    \(unit): no unit file was found\n1 process has a rule, all agrees.\n")
+    Files.write("[Service]\nOOMScoreAdjust=-100\nOOMPolicy=stop\n", to: "\(root)/etc/systemd/system/\(unit)")
+    let differs = audit()
+    #expect(differs.status == 1)
+    #expect(
+      differs.output
+        == "differs    \(unit) starts with OOMScoreAdjust=-100, OOMPolicy=stop, rules declare 300 "
+        + "(`oomwitness protect systemd \(unit) --oom-score-adj 300`)\n1 process has a rule, 1 difference.\n")
+    let written = Program.run(
+      Program.oomwitness,
+      ["protect", "systemd", unit, "--oom-score-adj", "300", "--root", root, "--write"])
+    #expect(written.status == 0, "\(written.errors)")
+    #expect(audit().output == "1 process has a rule, all agrees.\n" && audit().status == 0)
+    #expect(ProtectTests.protect("revert", "--journal", journal.path).status == 0)
+  }
+
   @Test("a drop-in is shown, written when asked, and never over a file of somebody else's")
   func dropIn() {
     let root = "/tmp/oomwitness-root-\(getpid())"

@@ -111,10 +111,18 @@ import Testing
     }
   }
 
-  @Test("bytes that are no UTF-8 are refused")
-  func brokenUTF8() {
-    #expect(throws: ConfigurationError.self) {
-      try RuleFile([0x72, 0xff, 0xfe], file: "f", allowsUnkillable: false)
+  @Test(
+    "a byte that cannot be is told by its place",
+    arguments: [
+      ([0x72, 0xff, 0xfe], 1, 2), (Array("rules:\n- é".utf8) + [0xff], 2, 4), (Array("a: b\n\u{7}".utf8), 2, 1),
+      (Array("\na: \u{1b}[31m".utf8), 2, 4), ([0xff, 0xfe, 0x61], 1, 1),
+    ] as [([UInt8], Int, Int)])
+  func brokenBytes(bytes: [UInt8], line: Int, column: Int) {
+    do throws(ConfigurationError) {
+      _ = try RuleFile(bytes, file: "f", allowsUnkillable: false)
+      Issue.record("it was taken")
+    } catch {
+      #expect(error.place == TextPlace(line: line, column: column), "\(error.fault)")
     }
   }
 

@@ -75,11 +75,14 @@ struct RuleOptions: ParsableArguments {
       }
       return Array(contents.bytes)
     } catch {
-      var error = error
-      if case .system(let operation, _, let number) = error {
-        error = .system(operation: operation, path: KernelName(path), errno: number)
-      }
-      throw Diagnostic.fail("\(Wording.sentence(error)); nothing was changed")
+      let asGiven: HostError =
+        switch error {
+        case .system(let operation, _, let number):
+          .system(operation: operation, path: KernelName(path), errno: number)
+        case .tooLarge(_, let limit): .tooLarge(path: KernelName(path), limitBytes: limit)
+        case .malformed: error
+        }
+      throw Diagnostic.fail("\(Wording.sentence(asGiven)); nothing was changed")
     }
   }
 
