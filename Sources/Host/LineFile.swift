@@ -24,6 +24,7 @@ package final class LineFile {
     // The file may be replaced by another one while we wait for it: then the lock is on a file that nobody reads.
     repeat {
       if descriptor >= 0 { close(descriptor) }
+      descriptor = -1
       descriptor = try LineFile.locked(self.path)
     } while !isStillThere
   }

@@ -38,6 +38,38 @@ import Testing
     .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
   func byTracepoint() throws { try watch(["--poll", "600"], cause: "exec") }
 
+  @Test(
+    "programs that start faster than they can be looked at are counted and told, and all processes are looked at",
+    .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+  func lostPrograms() throws {
+    let marker = "0.\(getpid())3"
+    let (first, journal) = (Sleeper(marker: marker), Scratch())
+    let watch = Program(
+      Program.oomwitness,
+      [
+        "protect", "watch", "--rule", "comm=sleep,cmdline=*sleep * \(marker):300", "--journal", journal.path,
+        "--output",
+        "ndjson", "--poll", "600",
+      ])
+    #expect(watch.waitForOutput(containing: #""cause":"start""#) && first.adj == 300)
+    // The ring holds 6553 records.
+    watch.signal(SIGSTOP)
+    let shell = Program("/bin/sh", ["-c", "i=0; while [ $i -lt 7000 ]; do /bin/true; i=$((i + 1)); done"])
+    #expect(shell.wait(seconds: 120).status == 0)
+    let second = Sleeper(marker: marker)
+    watch.signal(SIGCONT)
+    #expect(second.waitForAdj(300))
+    watch.signal(SIGINT)
+    let ended = watch.wait()
+    #expect(ended.status == 0, "\(ended.errors)")
+    let lines = Line.all(in: ended.output)
+    let loss = try #require(lines.first { $0.type == "loss" })
+    #expect(loss.text("reason") == "ring_full" && (loss.number("records") ?? 0) > 0 && loss.number("kernel_count") == 0)
+    let line = try #require(lines.first { $0.number("process", "pid") == Int(second.pid) })
+    #expect(line.text("cause") == "poll")
+    #expect(ProtectTests.protect("revert", "--journal", journal.path).status == 0)
+  }
+
   @Test("without BPF it is found on the rounds")
   func byRounds() throws { try watch(["--no-bpf", "--poll", "0.1"], cause: "poll") }
 
