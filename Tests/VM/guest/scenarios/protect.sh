@@ -1,32 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-# What: the biggest process of a group would be killed, and `protect plan` says so, and whom the kernel would take if it had -500. `protect
-# apply` gives it that, and another process and the sharer of its memory -300; the kernel takes whom the plan has named. `protect revert`
-# takes it back, and now the biggest is killed. What we ourselves find wrong on the way is said on the console, and no memory is asked for:
-# then the kills are not there.
+# What: the biggest process of a group would be killed, and `protect plan` says so, and whom the kernel would take if it had -900. `protect
+# apply` gives it that, and another process and the sharer of its memory -300. Then batch, which is smaller, grows up to the limit: the kernel
+# takes batch, as the plan has said. `protect revert` takes it back, and the database grows: now it is taken, where with -900 spare would be.
+# Who grows is who is to die, and the database is stopped until then (even a look for a file takes memory of the group): so nobody asks for
+# more while a victim ends. What we ourselves find wrong on the way is said on the
+# console, and nobody grows: then the kills are not there.
 # boot: memcg
 # cgroups: 1 2
 # expect: kills=2 scope=MEMCG victims=batch,database limit=/shop
 
-RULES="--rule comm=database:-500 --rule comm=small:-300"
+RULES="--rule comm=database:-900 --rule comm=small:-300"
 
 run() {
   group shop 96
-  hog join=$G/shop name=database anon=40 ready=/run/database
+  hog join=$G/shop name=database anon=50 ready=/run/database go=/run/grow-database anon=60
   database=$!
-  hog join=$G/shop name=batch anon=20 ready=/run/batch
+  hog join=$G/shop name=batch anon=20 ready=/run/batch go=/run/grow-batch anon=60
+  hog join=$G/shop name=spare anon=12 ready=/run/spare
   hog join=$G/shop name=small anon=1 sharer=shared ready=/run/small
   small=$!
-  ready database batch small
+  ready database batch spare small
+  kill -STOP $database
   shared=$(grep -lx shared /proc/[0-9]*/comm | sed 's,/proc/\([0-9]*\)/comm,\1,')
   wrong=
-  if [ -x /bin/oomwitness ]; then protect; else echo -500 >/proc/$database/oom_score_adj; fi
+  if [ -x /bin/oomwitness ]; then protect; else echo -900 >/proc/$database/oom_score_adj; fi
   [ -z "$wrong" ] || return
-  hog join=$G/shop name=push adj=-1000 anon=45
+  : >/run/grow-batch
   kills 1
   sleep 1
   if [ -x /bin/oomwitness ]; then revert; else echo 0 >/proc/$database/oom_score_adj; fi
   [ -z "$wrong" ] || return
-  hog join=$G/shop name=push adj=-1000 anon=20
+  : >/run/grow-database
+  kill -CONT $database
   kills 2
 }
 
@@ -57,7 +62,7 @@ protect() {
   check "audit: differs before" differs
   /bin/oomwitness protect apply $RULES >"$R/apply.txt"
   check "apply: exit status" test $? = 0
-  check "apply: database" has $database -500
+  check "apply: database" has $database -900
   check "apply: small" has $small -300
   check "apply: sharer of small" has "$shared" -300
   check "journal: three entries" test "$(grep -c oom_score_adj_after /run/oomwitness/protect.journal)" = 3
