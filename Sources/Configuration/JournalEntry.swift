@@ -82,6 +82,36 @@ package struct JournalEntry: Hashable, Sendable {
       rule: rule, sharesMemoryWith: fields["shares_memory_with"].flatMap(Int32.init))
   }
 
+  /// The lines of a journal with one for each process that is still there: from what it had first to what it has now.
+  ///
+  /// Lines that are none of ours stay, before all others.
+  package static func compacted(
+    _ lines: [ArraySlice<UInt8>], isThere: (JournalEntry) -> Bool
+  ) -> [[UInt8]] {
+    struct Process: Hashable {
+      var pid: Int32
+      var startTimeTicks: UInt64
+    }
+    var foreign: [[UInt8]] = []
+    var order: [Process] = []
+    var merged: [Process: JournalEntry] = [:]
+    for line in lines {
+      guard let entry = JournalEntry(line: line) else {
+        foreign.append(Array(line) + [0x0a])
+        continue
+      }
+      let process = Process(pid: entry.pid, startTimeTicks: entry.startTimeTicks)
+      if var first = merged[process], first.bootID == entry.bootID {
+        (first.adjAfter, first.rule, first.time) = (entry.adjAfter, entry.rule, entry.time)
+        merged[process] = first
+      } else if isThere(entry) {
+        order.append(process)
+        merged[process] = entry
+      }
+    }
+    return foreign + order.compactMap { merged[$0]?.line }
+  }
+
   private static func name(hex: String) -> KernelName? {
     let digits = Array(hex.utf8)
     guard digits.count % 2 == 0 else { return nil }

@@ -279,6 +279,22 @@ import Testing
     #expect(journal.text == "junk\n\(lines[1])\n")
   }
 
+  @Test("a journal above 1 MiB is cleared of what has ended, and of what was set again")
+  func longJournal() throws {
+    let (sleeper, journal) = (Sleeper(), Scratch())
+    func apply(_ value: Int) -> Program.Ended {
+      ProtectTests.protect("apply", "--rule", "cmdline=\(sleeper.cmdline):\(value)", "--journal", journal.path)
+    }
+    #expect(apply(300).status == 0)
+    let line = try #require(journal.text)
+    let gone = line.replacing("\"pid\":\(sleeper.pid)", with: "\"pid\":4194304")
+    Files.write(line + String(repeating: gone, count: (1 << 20) / gone.utf8.count + 1), to: journal.path)
+    #expect(apply(400).status == 0)
+    #expect(journal.text?.split(separator: "\n").count == 2)
+    #expect(ProtectTests.protect("revert", "--journal", journal.path).status == 0)
+    #expect(sleeper.adj == 0 && journal.text == "")
+  }
+
   @Test("a journal that is not there has nothing to take back")
   func noJournal() {
     let ended = ProtectTests.protect("revert", "--journal", "/nonexistent/journal")

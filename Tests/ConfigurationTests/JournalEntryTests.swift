@@ -47,6 +47,23 @@ import Testing
     #expect(JournalEntry(line: line) != nil)
   }
 
+  @Test("compacted, a process has one entry: from what it had first to what was set last")
+  func compacted() {
+    func entry(_ pid: Int32, _ ticks: UInt64, _ before: Int, _ after: Int) -> JournalEntry {
+      JournalEntry(
+        time: "t\(after)", bootID: "b", pid: pid, startTimeTicks: ticks, comm: KernelName("a"), adjBefore: before,
+        adjAfter: after, rule: "r\(after)")
+    }
+    let lines =
+      [entry(10, 1, 0, 300), entry(11, 1, 5, 6), entry(10, 1, 100, 400), entry(10, 2, 7, 8), entry(12, 1, 0, 1)]
+      .map { $0.line.dropLast() } + [Array("junk".utf8)[...]]
+    let kept = JournalEntry.compacted(lines) { $0.pid != 12 }
+    let merged = JournalEntry(
+      time: "t400", bootID: "b", pid: 10, startTimeTicks: 1, comm: KernelName("a"), adjBefore: 0, adjAfter: 400,
+      rule: "r400")
+    #expect(kept == [Array("junk\n".utf8), merged.line, entry(11, 1, 5, 6).line, entry(10, 2, 7, 8).line])
+  }
+
   @Test(
     "a line of others is none",
     arguments: [

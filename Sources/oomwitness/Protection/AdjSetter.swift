@@ -18,7 +18,7 @@ final class AdjSetter {
 
   private let protector: Protector
   private let journalPath: String
-  /// Above this the journal is cleared of processes that have ended: a watch writes a line for each that starts.
+  /// Above this the journal is compacted: a watch writes a line for each process that starts.
   private var pruneAboveBytes = AdjSetter.pruneAboveBytesMin
   private static let pruneAboveBytesMin = 1024 * 1024
 
@@ -43,7 +43,9 @@ final class AdjSetter {
       // What is read by pid while the handle is alive is of the handle's process.
       let found = protector.subject(pid: pid)
       guard handle.isThere else { return .gone }
-      guard let found, rule.matches(found.subject, glob: Glob.matches) else { return .nothing }
+      guard let found, case .set(let now) = protector.rules.verdict(on: found.subject, glob: Glob.matches),
+        now.oomScoreAdj == rule.oomScoreAdj
+      else { return .nothing }
       guard let before = try handle.oomScoreAdj() else { return .gone }
       guard before != rule.oomScoreAdj else { return .nothing }
       var entries = [entry(handle, found.subject.comm, before, rule, sharing: nil)]
@@ -91,12 +93,11 @@ final class AdjSetter {
   private func prune(_ journal: LineFile) throws(HostError) {
     guard try journal.size() > pruneAboveBytes else { return }
     let bootID = protector.table.identity.bootID
-    let kept = try journal.lines().filter { line in
-      guard let entry = JournalEntry(line: line) else { return true }
+    let kept = JournalEntry.compacted(try journal.lines()) { entry in
       guard entry.bootID == bootID, let handle = (try? ProcessHandle.open(pid: entry.pid)) ?? nil else { return false }
       return handle.startTimeTicks == entry.startTimeTicks
     }
-    try journal.replace(with: kept.map { Array($0) + [0x0a] })
+    try journal.replace(with: kept)
     pruneAboveBytes = max(AdjSetter.pruneAboveBytesMin, try journal.size() * 2)
   }
 
