@@ -135,6 +135,7 @@ struct page_counter {
 
 enum memcg_memory_event {
 	MEMCG_OOM = 3, /* asked at run time: the enum has grown in the middle */
+	MEMCG_OOM_KILL = 4,
 	MEMCG_OOM_GROUP_KILL = 5,
 };
 

@@ -196,6 +196,22 @@ int BPF_KRETPROBE(kretprobe_out_of_memory)
 /* ---- kills ---- */
 
 /*
+ * Tracepoint rung, a decision is open: whether this SIGKILL is for sharing the memory of the last victim. Of a group's
+ * members one may get it for that first and once more as a member, and the one before it again for that.
+ */
+static __always_inline bool is_for_sharing(const struct task_struct *task, __s32 tgid)
+{
+	const struct task_struct *alive;
+
+	if (scan.group_css && is_below(task_memcg(task), scan.group_css))
+		return !is_counted_in_group();
+	if (tgid == scan.last_tgid || !scan.last_mm)
+		return false;
+	alive = (const void *)thread_with_mm((__u64)task);
+	return alive && (__u64)BPF_CORE_READ(alive, mm) == scan.last_mm;
+}
+
+/*
  * signal_generate: every signal on the host; atomic context, cheap way out first. The kernel sends SIGKILL exactly once
  * for each kill that it counts in /proc/vmstat, and once to each process that shares the victim's memory. Without it
  * those would be missed, and a dying task would look like a kill.
@@ -216,12 +232,8 @@ int on_signal_generate(struct bpf_raw_tracepoint_args *ctx)
 			send_kill((__u64)task, tgid == scan.killing ? 0 : OW_SHARES_MEMORY);
 		return 0;
 	}
-	if (owned() && scan.decision && tgid != scan.last_tgid && scan.last_mm) {
-		const struct task_struct *alive = (const void *)thread_with_mm((__u64)task);
-
-		if (alive && (__u64)BPF_CORE_READ(alive, mm) == scan.last_mm)
-			return send_kill((__u64)task, OW_SHARES_MEMORY | OW_EXPECT_MORE);
-	}
+	if (owned() && scan.decision && is_for_sharing(task, tgid))
+		return send_kill((__u64)task, OW_SHARES_MEMORY | OW_EXPECT_MORE);
 	if (BPF_CORE_READ(task, signal, oom_mm))
 		return send_kill((__u64)task, OW_AGAIN | OW_EXPECT_MORE);
 	pending = bpf_map_lookup_elem(&pending_kills, &zero);

@@ -59,6 +59,7 @@ struct {
 	__s32 last_tgid;
 	__u64 group_css; /* tracepoint rung: the open decision kills this group */
 	__u64 group_kills;
+	__u64 kills_in_group; /* MEMCG_OOM_KILL events of it, when it was last looked at */
 } scan;
 
 /* Tracepoint rung: SIGKILL was just sent; mark_victim, still under the victim's task_lock, tells whether for memory. */
@@ -253,7 +254,8 @@ __noinline int keep_candidate(__u64 leader_address)
 		if (!task)
 			task = leader;
 	}
-	know_cgroup(task);
+	if (!tracepoint_alone || task != leader)
+		know_cgroup(task);
 	signal = ADDRESS(struct task_struct, task, signal);
 	candidate->pid = FIELD(struct task_struct, leader, tgid);
 	candidate->tid = FIELD(struct task_struct, task, pid);
@@ -279,11 +281,14 @@ static __always_inline __s64 parts_sum(const struct ow_memory *memory)
 	       memory->pgtable_pages;
 }
 
-/* Takes what oom_badness() returned; where the plain counters do not add up to it, tries the exact ones. */
+/*
+ * Takes what oom_badness() returned. Where the counters do not add up to it, a thread has moved them since they were
+ * read: they are read again, nearer to the kernel's own moment; and where they still do not, the exact ones are tried.
+ */
 static __always_inline int keep_points(long points)
 {
 	struct ow_candidate *candidate;
-	struct ow_memory exact;
+	struct ow_memory exact, again;
 	__s64 unexplained;
 
 	if (!owned() || scan.pending >= OW_CANDIDATES_MAX)
@@ -305,6 +310,13 @@ static __always_inline int keep_points(long points)
 	unexplained = points - candidate->oom_score_adj * (__s64)(scan.domain_pages / 1000);
 	if (parts_sum(&candidate->memory) == unexplained)
 		return 0;
+	if (!scores_exactly) {
+		read_memory((const void *)scan.pending_mm, &again);
+		if (parts_sum(&again) == unexplained) {
+			candidate->memory = again;
+			return 0;
+		}
+	}
 	if (read_memory_exact((const void *)scan.pending_mm, &exact) && parts_sum(&exact) == unexplained) {
 		candidate->memory = exact;
 		candidate->flags |= OW_CANDIDATE_RSS_EXACT;

@@ -20,7 +20,7 @@ static __always_inline __u64 next_task(__u64 task)
 }
 
 /* Keeps one node of the task list, if it is in the domain, and gives the next. */
-__noinline __u64 visit(__u64 task_address)
+static __always_inline __u64 visit(__u64 task_address)
 {
 	const struct task_struct *task = (const void *)task_address;
 	__u64 next = next_task(task_address);
@@ -81,7 +81,8 @@ static __always_inline void remember_oom_event(const struct cgroup_subsys_state 
 /*
  * The nearest group at or above the victim whose limit was hit: it had a MEMCG_OOM event since it was last looked at,
  * it is full, and the current task is in it (or has just lowered its limit). Where it is certain that there is one, but
- * memory has come back meanwhile: that with the event, else the fullest. 0: nobody's, so the system's.
+ * memory has come back meanwhile: that with the event, else the fullest of those that the task is in. The root has no
+ * limit. 0: nobody's, so the system's.
  */
 __noinline __u64 binding_memcg(__u64 css_address, __u32 certain)
 {
@@ -97,20 +98,22 @@ __noinline __u64 binding_memcg(__u64 css_address, __u32 certain)
 		__u64 usage = BPF_CORE_READ(memcg_of(css), memory.usage.counter);
 		__u64 limit = BPF_CORE_READ(memcg_of(css), memory.max);
 		__u64 room = usage < limit ? limit - usage : 0;
+		bool event_is_new = now > (seen ? *seen : 0);
+		const struct cgroup_subsys_state *parent = BPF_CORE_READ(css, parent);
 
+		if (!parent)
+			break;
 		if (usage > limit || is_below(mine, (__u64)css)) {
-			bool event_is_new = now > (seen ? *seen : 0);
-
 			if (event_is_new && room <= NEAR_LIMIT_PAGES)
 				return (__u64)css;
-			if (event_is_new && !with_event)
-				with_event = (__u64)css;
 			if (room < least_room) {
 				least_room = room;
 				fullest = (__u64)css;
 			}
 		}
-		css = BPF_CORE_READ(css, parent);
+		if (event_is_new && !with_event)
+			with_event = (__u64)css;
+		css = parent;
 	}
 	if (!certain)
 		return 0;
@@ -150,6 +153,20 @@ static __always_inline bool group_follows(void)
 {
 	return !bpf_core_enum_value_exists(enum memcg_memory_event, MEMCG_OOM_GROUP_KILL) ||
 	       group_kills(scan.group_css) == scan.group_kills + 1;
+}
+
+/*
+ * Whether the kernel has counted one more kill in the group of the open decision: it does so right before each SIGKILL
+ * but those to sharers of the memory, and v2 counts for the groups above too.
+ */
+static __always_inline bool is_counted_in_group(void)
+{
+	__u64 kills = memcg_events((const void *)scan.group_css, false,
+				   bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM_KILL));
+	bool is_counted = kills != scan.kills_in_group;
+
+	scan.kills_in_group = kills;
+	return is_counted;
 }
 
 /* A part of the walk, since the verifier follows no more than 8192 open branches: the next task, 0 at the end. */
@@ -206,6 +223,7 @@ static __always_inline void tracepoint_kill(void *ctx, const struct task_struct 
 	scan.group_css = group_memcg((__u64)css, limit);
 	if (scan.group_css) {
 		scan.group_kills = group_kills(scan.group_css);
+		is_counted_in_group();
 		flags |= OW_GROUP | OW_EXPECT_MORE;
 	}
 	if (BPF_CORE_READ(task, mm, mm_users.counter) > BPF_CORE_READ(task, signal, nr_threads))

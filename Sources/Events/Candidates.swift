@@ -23,6 +23,12 @@ package struct Candidate: Hashable, Sendable {
     self.comm = comm
     self.oomScoreAdj = oomScoreAdj
   }
+
+  /// What the parts leave unexplained of the kernel's own points; nil where the kernel gave none.
+  package var residuePages: Pages? {
+    guard pointsSource == .kernel, let points, let parts, let adjPoints else { return nil }
+    return points - parts.totalPages - adjPoints
+  }
 }
 
 /// All that the kernel looked at, and the first of them.

@@ -189,6 +189,7 @@ extension Candidate {
     json.field("cgroup", cgroup)
     json.field("points", points)
     json.field("points_source", points == nil ? nil : pointsSource?.rawValue)
+    json.field("residue_pages", residuePages.flatMap { $0 == 0 ? nil : $0 })
     json.field("rank", rank)
     if let parts { json.field("breakdown") { parts.encode(into: &$0, adjPoints: adjPoints) } }
     json.field("eligible", skipped == nil)

@@ -47,7 +47,7 @@ import Testing
       #""reconciled":false,"residue_pages":4,"breakdown":{\#(EncoderTests.parts),"adj_points":800}},"#,
       #""candidates":{"considered":3,"listed":2,"omitted":1,"runner_up_margin":64,"list":["#,
       #"{"pid":42,"tid":43,\#(EncoderTests.name),"uid":1000,"oom_score_adj":100,"cgroup":"#,
-      #"\#(EncoderTests.brokenGroup),"points":9164,"points_source":"kernel","rank":1,"#,
+      #"\#(EncoderTests.brokenGroup),"points":9164,"points_source":"kernel","residue_pages":4,"rank":1,"#,
       #""breakdown":{\#(EncoderTests.parts),"adj_points":800},"eligible":true},"#,
       #"{"pid":44,"tid":44,"comm":"db","oom_score_adj":-1000,"eligible":false,"skipped":"oom_score_adj_min"}]},"#,
       #""memory":{"total_pages":71539,"free_pages":1022,"available_pages":900,"buffers_pages":10,"#,

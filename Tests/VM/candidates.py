@@ -79,7 +79,7 @@ def check_candidate(findings: Findings, event: dict, candidate: dict, row: TaskR
         findings.counter(
             "candidate: points", points, candidate["points"], motion, counters=RSS_COUNTERS, place=f"{row.tid} as "
         )
-    parts = sum(pages for part, pages in breakdown.items() if part != "rss")
+    parts = sum(pages for part, pages in breakdown.items() if part != "rss") + candidate.get("residue_pages", 0)
     findings.check(f"{place}: parts beside points", candidate["points"], parts)
 
 

@@ -156,5 +156,6 @@ import Testing
     let kill = RankingTests.candidates([Make.candidate(20, Make.parts(590), points: 600)])
     #expect(kill?.badness?.points == 600)
     #expect(kill?.badness?.residuePages == 10)
+    #expect(kill?.candidates?.list.map(\.residuePages) == [10])
   }
 }
