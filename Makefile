@@ -8,7 +8,7 @@ BPF_TARGET_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname 
 BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
 	-Wno-unknown-warning-option -Wno-default-const-init-var-unsafe \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu
-BPF_OBJECTS := oomwitness tasks
+BPF_OBJECTS := oomwitness tasks exec
 BPF_SOURCES := $(wildcard bpf/*.h bpf/*.c) bpf/include/wire.h
 SKELETONS := $(BPF_OBJECTS:%=bpf/include/%.skel.h) bpf/include/tasks.lskel.h
 ARM64 := .build/vm-arm64

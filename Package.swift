@@ -8,6 +8,7 @@
 //   Host          what /proc and cgroupfs tell        -> CLinux, Events
 //   KernelLog     what the kernel's log tells         -> Events
 //   Policy        who would die, what to protect      -> Events
+//   Configuration what people declare, in YAML        -> CYAML, Events, Policy
 //   Witness       records + host facts -> events      -> Host, Events
 //   Sinks         where lines go                      -> Events
 //   Report        text for people                     -> Events
@@ -45,6 +46,10 @@ let package = Package(
     // MARK: Policy
     .target(name: "Policy", dependencies: ["Events"], swiftSettings: settings),
 
+    // MARK: Configuration
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .target(name: "Configuration", dependencies: ["CYAML", "Events", "Policy"], swiftSettings: settings),
+
     // MARK: Witness
     .target(name: "Witness", dependencies: ["Host", "Events"], swiftSettings: settings),
 
@@ -58,22 +63,26 @@ let package = Package(
     .executableTarget(
       name: "oomwitness",
       dependencies: [
-        "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Witness", "Sinks", "Report",
+        "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
 
     // MARK: Tests
     .testTarget(name: "EventsTests", dependencies: ["Events", "TestSupport"], swiftSettings: settings),
-    .testTarget(name: "HostTests", dependencies: ["Host", "Events", "CLinux"], swiftSettings: settings),
+    .testTarget(name: "HostTests", dependencies: ["Host", "Events", "CLinux", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "KernelLogTests", dependencies: ["KernelLog", "Events"], exclude: ["Fixtures"], swiftSettings: settings),
     .testTarget(
-      name: "KernelProbeTests", dependencies: ["KernelProbe", "CProbe", "Events"], swiftSettings: settings),
+      name: "KernelProbeTests", dependencies: ["KernelProbe", "CProbe", "Events", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "WitnessTests", dependencies: ["Witness", "KernelProbe", "Host", "Events"], exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(name: "PolicyTests", dependencies: ["Policy", "Events"], swiftSettings: settings),
+    .testTarget(
+      name: "ConfigurationTests", dependencies: ["Configuration", "Policy", "Events", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(name: "SinksTests", dependencies: ["Sinks", "Events"], swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),

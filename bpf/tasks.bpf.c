@@ -84,21 +84,6 @@ static __always_inline __u64 memory_group(const struct task_struct *task)
 	return FIELD(struct kernfs_node, node, id);
 }
 
-/* As read_comm(), in two loads and not sixteen: each has to be placed when this is loaded. */
-static __always_inline void read_name(const struct task_struct *task, char *comm)
-{
-	const char *cast;
-
-	if (!may_cast) {
-		bpf_probe_read_kernel(comm, OW_COMM_BYTES, task->comm);
-		return;
-	}
-	cast = bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
-	cast += bpf_core_field_offset(struct task_struct, comm);
-	((__u64 *)comm)[0] = *(const __u64 *)cast;
-	((__u64 *)comm)[1] = *(const __u64 *)(cast + 8);
-}
-
 /* Every thread on the host, in the reader's context; only leaders of user processes are written. */
 SEC("iter/task")
 int snapshot(struct bpf_iter__task *ctx)
@@ -139,7 +124,7 @@ int snapshot(struct bpf_iter__task *ctx)
 		if (reads_exactly && has_percpu_rss() && per_cpu_offsets)
 			read_exactly(mm, &record.memory);
 	}
-	read_name(task, record.comm);
+	read_comm(task, record.comm);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;
 }

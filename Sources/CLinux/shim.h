@@ -32,5 +32,13 @@ int sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 pid_t gettid(void);
 
+// Has no function in glibc. Source: kcmp(2).
+static inline int clinux_kcmp(pid_t one, pid_t other, int type) {
+  return (int)syscall(SYS_kcmp, one, other, type, 0, 0);
+}
+
+// Declared only with _GNU_SOURCE. Source: pipe2(2).
+int pipe2(int ends[2], int flags);
+
 // In glibc since 2.14, declared only with _GNU_SOURCE. Source: open_by_handle_at(2).
 int open_by_handle_at(int mount, void *handle, int flags);

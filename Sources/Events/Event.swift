@@ -9,6 +9,7 @@ package enum Event: Hashable, Sendable {
   case oomOutcome(OOMOutcome)
   case oomNoKill(OOMNoKill)
   case loss(Loss)
+  case policyAction(PolicyAction)
   case streamEnd(StreamEnd)
 
   /// The `type` field of the line.
@@ -19,6 +20,7 @@ package enum Event: Hashable, Sendable {
     case .oomOutcome: "oom_outcome"
     case .oomNoKill: "oom_no_kill"
     case .loss: "loss"
+    case .policyAction: "policy_action"
     case .streamEnd: "stream_end"
     }
   }

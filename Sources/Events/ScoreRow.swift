@@ -19,12 +19,7 @@ package struct ScoreRow: Hashable, Sendable {
       $0.field("proc_oom_score", procOOMScore)
       $0.field("user", user)
       $0.field("systemd_unit", systemdUnit)
-      if let container {
-        $0.objectField("container") {
-          $0.field("runtime", container.runtime)
-          $0.field("id", container.id)
-        }
-      }
+      if let container { $0.field("container") { container.encode(into: &$0) } }
     }
   }
 }
@@ -39,5 +34,12 @@ package struct ContainerRef: Hashable, Sendable {
   package init(runtime: String?, id: String) {
     self.runtime = runtime
     self.id = id
+  }
+
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("runtime", runtime)
+      $0.field("id", id)
+    }
   }
 }

@@ -78,6 +78,17 @@ package struct Directory: ~Copyable {
     return numbers
   }
 
+  /// The names below that end so, in no promised order.
+  ///
+  /// Source: readdir(3).
+  package func names(ending suffix: String) throws(HostError) -> [KernelName] {
+    var names: [KernelName] = []
+    try forEachEntry { _, name in
+      if name.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) { names.append(KernelName(bytes: Array(name))) }
+    }
+    return names
+  }
+
   private func forEachEntry(_ body: (dirent, UnsafeRawBufferPointer) -> Void) throws(HostError) {
     let opened: Int32
     switch Directory.open(KernelName("."), under: descriptor) {

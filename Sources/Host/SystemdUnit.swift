@@ -21,6 +21,17 @@ package enum SystemdUnit {
     return nil
   }
 
+  /// The name of a service as systemd has it: `.service` is added where no type is named. Nil for what is no service, or no
+  /// name at all; a template (`db@.service`) is one too.
+  ///
+  /// Source: systemd.unit(5), unit_name_mangle().
+  package static func service(named text: String) -> String? {
+    func type(_ name: String) -> String? { self.type(of: Array(name.replacing("@.", with: "@x.").utf8)[...]) }
+    if text.hasSuffix(".service") { return type(text) == nil ? nil : text }
+    let name = text + ".service"
+    return type(text) == nil && type(name) != nil ? name : nil
+  }
+
   /// systemd writes `_` before a name that would look like a file of the kernel's.
   private static func unescaped(_ component: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     component.first == UInt8(ascii: "_") ? component.dropFirst() : component

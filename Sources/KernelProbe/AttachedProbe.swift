@@ -119,7 +119,7 @@ package struct AttachedProbe: ~Copyable {
 }
 
 /// Carries a Swift closure through libbpf's callback.
-private final class RingReceiver {
+final class RingReceiver {
   var body: ((UnsafeRawBufferPointer) -> Void)?
 
   var context: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }

@@ -26,6 +26,15 @@ package struct Standings: Sendable {
     self.contenders = contenders
   }
 
+  /// What /proc/PID/oom_score would show of it: always of the whole system; 0 where it may not be taken.
+  ///
+  /// Kernel: fs/proc/base.c, proc_oom_score(), since 5.9.
+  package static func procOOMScore(_ process: ProcessSnapshot, domainPages: Pages) -> Int {
+    guard process.oomScoreAdj != -1000, process.skipped != .noMemory, domainPages > 0 else { return 0 }
+    let points = Badness.points(process.parts, oomScoreAdj: process.oomScoreAdj, domainPages: domainPages)
+    return Int((1000 + points * 1000 / domainPages) * 2 / 3)
+  }
+
   /// As in an event: by rank, then those that are passed over.
   package func candidates(limit: Int?) -> Candidates {
     let wanted = limit ?? processes.count

@@ -31,16 +31,22 @@ package struct WhatIf: Hashable, Sendable {
       }
       count += 1
       switch change {
-      case .adj(let value):
-        processes[index].oomScoreAdj = value
-        switch processes[index].skipped {
-        case nil where value == -1000: processes[index].skipped = .oomScoreAdjMin
-        case .oomScoreAdjMin where value != -1000: processes[index].skipped = nil
-        default: break
-        }
+      case .adj(let value): processes[index].suppose(oomScoreAdj: value)
       case .grow(let pages): processes[index].parts.anonPages += pages
       }
     }
     return count
+  }
+}
+
+extension ProcessSnapshot {
+  /// As if it had this oom_score_adj: -1000 makes it unkillable, and anything else no longer. Kernel: oom_badness().
+  mutating func suppose(oomScoreAdj value: Int) {
+    oomScoreAdj = value
+    switch skipped {
+    case nil where value == -1000: skipped = .oomScoreAdjMin
+    case .oomScoreAdjMin where value != -1000: skipped = nil
+    default: break
+    }
   }
 }

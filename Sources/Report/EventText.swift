@@ -21,6 +21,7 @@ package struct EventText: Sendable {
     case .oomOutcome(let outcome): return head + text(outcome)
     case .oomNoKill(let noKill): return head + text(noKill)
     case .loss(let loss): return head + style.warning("LOSS") + "  \(loss.detail)\n"
+    case .policyAction(let action): return head + text(action)
     case .streamEnd(let end):
       let counted = end.vmstatGrowth.map { ", the kernel counted \($0)" } ?? ""
       return head + style.dim("watched to the end: \(plural(end.kills, "kill")) told\(counted)") + "\n"
@@ -122,6 +123,14 @@ package struct EventText: Sendable {
     let rest = candidates.considered - min(10, candidates.list.count)
     if rest > 0 { lines.append("  " + style.dim("      and \(rest) more")) }
     return lines
+  }
+
+  private func text(_ action: PolicyAction) -> String {
+    let name = "\(TerminalText.safe(action.comm)) pid \(action.pid)"
+    let before = action.adjBefore.map { "\($0) -> " } ?? ""
+    let rule = action.sharesMemoryWith.map { "shares the memory of pid \($0)" } ?? TerminalText.safe(action.rule)
+    if let error = action.error { return style.warning("FAILED") + "  \(name): \(TerminalText.safe(error))\n" }
+    return style.strong("SET") + "  \(name): \(before)\(action.adjAfter ?? action.adjWanted) (\(rule))\n"
   }
 
   private func text(_ outcome: OOMOutcome) -> String {

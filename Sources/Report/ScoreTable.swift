@@ -19,20 +19,8 @@ package struct ScoreTable: Sendable {
 
   /// A line for each row below a head, each ending in a newline.
   package func text(_ rows: [ScoreRow]) -> String {
-    let cells = [ScoreTable.head] + rows.map(cells)
-    let widths = ScoreTable.head.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-    var text = ""
-    for (number, row) in cells.enumerated() {
-      var line = ""
-      for (column, cell) in row.enumerated() {
-        let padding = String(repeating: " ", count: widths[column] - cell.count)
-        let isLast = column == row.count - 1
-        line += ScoreTable.leftColumns.contains(column) ? cell + (isLast ? "" : padding) : padding + cell
-        if !isLast { line += "  " }
-      }
-      text += (number == 0 ? style.dim(line) : coloured(line, rows[number - 1])) + "\n"
-    }
-    return text
+    let lines = TextTable.lines(head: ScoreTable.head, leftColumns: ScoreTable.leftColumns, rows: rows.map(cells))
+    return (style.dim(lines[0]) + "\n") + zip(lines.dropFirst(), rows).map { coloured($0, $1) + "\n" }.joined()
   }
 
   private func cells(_ row: ScoreRow) -> [String] {

@@ -94,7 +94,7 @@ final class KmsgInput: WitnessInput {
         actions.append(.tell(kill, at: moment, startBootNanoseconds: nil))
       case .oomNoKill(let noKill): actions.append(.tellNoKill(noKill, at: moment))
       case .oomOutcome(let outcome): actions.append(.tellOutcome(outcome, at: moment))
-      case .streamStart, .loss, .streamEnd: break
+      case .streamStart, .loss, .policyAction, .streamEnd: break
       }
     }
   }

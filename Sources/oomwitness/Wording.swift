@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import Configuration
 import Events
 import Glibc
 import Host
 import KernelLog
 import KernelProbe
+import Policy
 
 /// Words the errors of all modules: what failed, and the way out.
 enum Wording {
@@ -42,6 +44,40 @@ enum Wording {
     case .readFailed(let path, let number): "cannot read \(path): \(text(number))"
     }
   }
+
+  static func sentence(_ error: ConfigurationError) -> String {
+    "\(error.file):\(error.place.line):\(error.place.column): \(sentence(error.fault))"
+  }
+
+  static func sentence(_ fault: ConfigurationError.Fault) -> String {
+    switch fault {
+    case .syntax(let problem): "this is no YAML: \(problem)"
+    case .alias: "anchors and aliases are not taken: write the value out"
+    case .secondDocument: "a second document begins here; one file is one document"
+    case .tooDeep(let limit): "nested more than \(limit) deep"
+    case .tooManyNodes(let limit): "more than \(limit) values"
+    case .holdsNUL: "a NUL, which no name holds"
+    case .duplicateKey(let key, let first): "'\(TerminalText.safe(key))' is there already, in line \(first)"
+    case .unknownKey(let key, let known):
+      "unknown key '\(TerminalText.safe(key))' (known: \(known.joined(separator: ", ")))"
+    case .missingKey(let key): "'\(key)' is missing"
+    case .wrongKind(let what, let wanted, let found):
+      "\(what) is to be a \(wanted.map(\.rawValue).joined(separator: " or a ")), not \(words(found))"
+    case .emptyMatch: "nothing to match: a rule for everybody is none"
+    case .emptyPattern(let key): "\(key) is empty"
+    case .adjOutOfRange(let text): "oom_score_adj is -1000 to 1000, not \(TerminalText.safe(text))"
+    case .unkillable:
+      "-1000 makes unkillable, whatever the process comes to hold; -999 is nearly as safe (or --allow-unkillable)"
+    }
+  }
+
+  /// A rule as people know it.
+  static func name(_ rule: ProtectionRule) -> String {
+    rule.name == rule.origin
+      ? "rule \(rule.origin)" : "rule '\(TerminalText.safe(rule.name))' (\(TerminalText.safe(rule.origin)))"
+  }
+
+  private static func words(_ kind: YAMLKind) -> String { kind == .nothing ? "nothing" : "a \(kind.rawValue)" }
 
   static func sentence(_ error: Recording.Failure) -> String {
     switch error {

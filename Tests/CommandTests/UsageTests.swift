@@ -42,10 +42,17 @@ import Testing
     #expect(ended.errors.split(separator: "\n").first.map { $0.hasPrefix(bad.sentence) } == true, "\(ended.errors)")
   }
 
-  @Test("help teaches, as a whole", arguments: ["", "trace", "scores", "next", "check", "replay"])
+  @Test(
+    "help teaches, as a whole",
+    arguments: [
+      "", "trace", "scores", "next", "check", "replay", "protect", "protect plan", "protect apply", "protect revert",
+      "protect audit", "protect watch", "protect systemd", "protect presets",
+    ])
   func helpTexts(command: String) {
-    let ended = Program.run(Program.oomwitness, (command.isEmpty ? [] : [command]) + ["--help"])
-    let path = Repository.root + "/Tests/CommandTests/Fixtures/help\(command.isEmpty ? "" : "-" + command).txt"
+    let ended = Program.run(Program.oomwitness, command.split(separator: " ").map(String.init) + ["--help"])
+    let path =
+      Repository.root
+      + "/Tests/CommandTests/Fixtures/\((["help"] + command.split(separator: " ")).joined(separator: "-")).txt"
     #expect(ended.status == 0)
     #expect(ended.output == Files.text(path))
   }
@@ -111,7 +118,7 @@ import Testing
   @Test("check names each rung and ends with 0 where one works, else with 2")
   func check() {
     let ended = Program.run(Program.oomwitness, ["check"])
-    for rung in ["fentry: ", "kprobe: ", "tracepoint: ", "iter/task: ", "kmsg: "] {
+    for rung in ["fentry: ", "kprobe: ", "tracepoint: ", "iter/task: ", "exec: ", "kmsg: "] {
       #expect(ended.output.contains("\n" + rung) || ended.output.hasPrefix(rung), "\(rung)")
     }
     #expect(ended.status == (ended.output.contains("`oomwitness trace` uses ") ? 0 : 2))

@@ -103,6 +103,19 @@ import Testing
     ),
     (.loss(Samples.minimalLoss), #""reason":"ring_full","kernel_count":0,"records":0,"detail":""}"#),
     (
+      .policyAction(Samples.fullAction),
+      #""action":"set_oom_score_adj","outcome":"failed","cause":"exec","process":{"pid":42,\#(name),"user":"maria","#
+        + #""cgroup":\#(brokenGroup),"systemd_unit":"hog.service","container":{"runtime":"docker","#
+        + #""id":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}},"rule":"databases","#
+        + #""reason":"slow \"recovery\"","oom_score_adj_before":100,"oom_score_adj_wanted":-500,"#
+        + #""oom_score_adj_after":100,"shares_memory_with":41,"error":"no right"}"#
+    ),
+    (
+      .policyAction(Samples.minimalAction),
+      #""action":"set_oom_score_adj","outcome":"applied","cause":"start","process":{"pid":42,"comm":"hog"},"#
+        + #""rule":"r","oom_score_adj_wanted":1}"#
+    ),
+    (
       .streamEnd(Samples.fullEnd),
       #""kills":7,"kernel_count_told":8,"kernel_count_lost":-1,"vmstat_oom_kill_growth":7,"outcomes":6,"#
         + #""no_kills":5,"lines_dropped":4,"kills_filtered":3}"#

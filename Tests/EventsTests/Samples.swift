@@ -177,6 +177,23 @@ enum Samples {
   static let fullLoss = Loss(reason: .vmstatMismatch, kernelCount: -1, records: 0, detail: "told \"2\", counted 1")
   static let minimalLoss = Loss(reason: .ringFull, kernelCount: 0, records: 0, detail: "")
 
+  static var fullAction: PolicyAction {
+    var action = PolicyAction(
+      outcome: .failed, cause: .exec, pid: 42, comm: broken, rule: "databases", adjWanted: -500)
+    action.user = "maria"
+    action.cgroup = brokenGroup
+    action.systemdUnit = "hog.service"
+    action.container = ContainerRef(runtime: "docker", id: String(repeating: "0a", count: 32))
+    action.reason = "slow \"recovery\""
+    action.adjBefore = 100
+    action.adjAfter = 100
+    action.sharesMemoryWith = 41
+    action.error = "no right"
+    return action
+  }
+  static let minimalAction = PolicyAction(
+    outcome: .applied, cause: .start, pid: 42, comm: KernelName("hog"), rule: "r", adjWanted: 1)
+
   static var fullEnd: StreamEnd {
     var end = minimalEnd
     end.kills = 7
@@ -194,14 +211,14 @@ enum Samples {
   static var full: [Event] {
     [
       .streamStart(fullStart), .oomKill(fullKill), .oomOutcome(fullOutcome), .oomNoKill(fullNoKill), .loss(fullLoss),
-      .streamEnd(fullEnd),
+      .policyAction(fullAction), .streamEnd(fullEnd),
     ]
   }
 
   static var minimal: [Event] {
     [
       .streamStart(minimalStart), .oomKill(minimalKill), .oomOutcome(minimalOutcome), .oomNoKill(minimalNoKill),
-      .loss(minimalLoss), .streamEnd(minimalEnd),
+      .loss(minimalLoss), .policyAction(minimalAction), .streamEnd(minimalEnd),
     ]
   }
 }

@@ -121,6 +121,11 @@ struct SchemaTests {
     kill.trigger?.cgroup = Samples.brokenGroup
     events.append(.oomKill(kill))
     for reason in OOMNoKill.Reason.allCases { events.append(.oomNoKill(OOMNoKill(reason: reason, source: .fentry))) }
+    for cause in PolicyAction.Cause.allCases {
+      var action = Samples.minimalAction
+      action.cause = cause
+      events.append(.policyAction(action))
+    }
     for reason in Loss.Reason.allCases {
       events.append(.loss(Loss(reason: reason, kernelCount: 1, records: 1, detail: "d")))
     }
@@ -161,6 +166,7 @@ struct SchemaTests {
     let expected = [
       line("decision_path", Decision.Path.self), line("loss_reason", Loss.Reason.self),
       line("no_kill_reason", OOMNoKill.Reason.self), line("points_source", PointsSource.self),
+      line("policy_cause", PolicyAction.Cause.self), line("policy_outcome", PolicyAction.Outcome.self),
       line("reaper_state", OOMOutcome.Reaper.self), line("scope", Scope.self), line("skip_reason", SkipReason.self),
       line("source", Source.self), line("victim_role", Victim.Role.self),
     ]

@@ -11,11 +11,12 @@ import Testing
     "Host": ["CLinux", "Events", "Synchronization"],
     "KernelLog": ["Events"],
     "Policy": ["Events"],
+    "Configuration": ["CYAML", "Events", "Policy"],
     "Witness": ["Host", "Events"],
     "Sinks": ["Events"],
     "Report": ["Events"],
     "oomwitness": [
-      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Witness", "Sinks", "Report",
+      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
       "ArgumentParser",
     ],
   ]

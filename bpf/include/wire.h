@@ -226,4 +226,13 @@ struct ow_task {
 };
 _Static_assert(sizeof(struct ow_task) == 96, "ow_task");
 
+/* One program that was started: exec.bpf.c. */
+struct ow_exec {
+	__u64 start_boottime_ns;
+	__s32 pid;
+	__u32 padding;
+	char comm[OW_COMM_BYTES];
+};
+_Static_assert(sizeof(struct ow_exec) == 32, "ow_exec");
+
 #endif

@@ -30,6 +30,12 @@ struct Check: ParsableCommand {
     case .success: print("iter/task: works: snapshots of processes are read from BPF")
     case .failure(let error): print("iter/task: refused: \(Wording.sentence(error)): snapshots are read from /proc")
     }
+    do throws(ProbeError) {
+      _ = try ExecProbe()
+      print("exec: works: `protect watch` sees programs as they start")
+    } catch {
+      print("exec: refused: \(Wording.sentence(error)): `protect watch` finds them on rounds")
+    }
     if let refusal = KmsgInput.refusal() {
       print("kmsg: refused: \(refusal)")
     } else {

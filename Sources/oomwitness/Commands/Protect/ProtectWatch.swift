@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Host
+import KernelProbe
+
+extension Protect {
+  /// Applies rules to processes as they start.
+  struct Watch: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Applies rules to what runs, and then to processes as they start.",
+      discussion: """
+        By the kernel's exec tracepoint where BPF may be loaded, and on rounds everywhere: a process may change its name, \
+        user or control group after it began. One line for each change; piped, NDJSON events of type policy_action \
+        (docs/events.md). SIGINT and SIGTERM end it with 0; what was set stays until `oomwitness protect revert`.
+        Examples:
+          oomwitness protect watch --preset databases
+          oomwitness protect watch --rules protect.yaml --output ndjson >> protect.json
+        """)
+
+    @OptionGroup var options: RuleOptions
+    @OptionGroup var journal: JournalOptions
+    @OptionGroup var output: OutputOptions
+    @Option(
+      help: ArgumentHelp(
+        "Look at all processes every so many seconds. (default: 30, or 2 where BPF may not be loaded)",
+        valueName: "seconds"))
+    var poll: Double?
+    @Flag(help: "Do without BPF: rounds alone.")
+    var noBpf = false
+    @Option(help: ArgumentHelp("End after so many seconds.", valueName: "seconds"))
+    var duration: Double?
+
+    func validate() throws {
+      if let poll, !(poll >= 0.1 && poll <= 86_400) {
+        throw ValidationError("--poll takes 0.1 to 86400 seconds, not \(poll)")
+      }
+      if let duration, !(duration > 0 && duration <= 1e9) {
+        throw ValidationError("--duration takes seconds above 0, not \(duration)")
+      }
+    }
+
+    func run() throws {
+      let (rules, leftOut) = try options.read()
+      let protector = try Protector(rules: rules)
+      let identity = protector.table.identity
+      let signals = StopSignals()
+      let writer = EventWriter(
+        format: output.format, host: identity.hostName, bootID: identity.bootID, pageSizeBytes: identity.pageSizeBytes)
+      let probe = noBpf ? nil : execProbe()
+      let seconds = poll ?? (probe == nil ? 2 : 30)
+      if output.format == .pretty {
+        let (count, how) = (rules.rules.count, probe == nil ? "" : "as programs start, and ")
+        Protect.show("\(count) rule\(count == 1 ? "" : "s"), applied \(how)every \(seconds) s\n")
+      }
+      let watch = ProtectionWatch(
+        protector: protector, journalPath: journal.journal, writer: writer, pollSeconds: seconds, duration: duration)
+      try watch.run(signals, probe)
+      if leftOut > 0 { throw ExitStatus.failed }
+    }
+
+    private func execProbe() -> ExecProbe? {
+      do throws(ProbeError) {
+        return try ExecProbe()
+      } catch {
+        Diagnostic.say("processes that start are found on rounds alone: \(Wording.sentence(error))")
+        return nil
+      }
+    }
+  }
+}
