@@ -11,6 +11,7 @@ struct ScoreSchemaTests {
   static var rows: [ScoreRow] {
     var rows = candidates.list.map(ScoreRow.init)
     rows[0].candidate.comm = KernelName(bytes: [0x68, 0xff])
+    rows[0].candidate.pointsSource = .computed  // what the kernel scored is in oom_kill alone
     rows[0].procOOMScore = 666
     rows[0].user = "root"
     rows[0].systemdUnit = "db.service"
