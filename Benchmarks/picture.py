@@ -36,8 +36,8 @@ CROWD = (
     ("postgres", "postgres", "/system.slice/postgresql.service", 160, 150, -500, 0), ("redis-server", "redis", "/system.slice/redis-server.service", 120, 0, 0, 0),
     ("prometheus", "prometheus", "/system.slice/prometheus.service", 96, 0, 0, 1), ("java", "elastic", "/system.slice/elasticsearch.service", 420, 0, 0, 2),
     ("nginx", "www-data", "/system.slice/nginx.service", 11, 6, 0, 0), ("node", "root", "/system.slice/docker-" + "9f3c0b7d" * 8 + ".scope", 150, 0, 0, 3),
-    ("pause", "root", POD, 1, 0, -998, 0), ("worker", "root", POD, 64, 0, 180, 0), ("chrome", "ada", SESSION, 140, 40, 200, -1),
-    ("chrome", "ada", SESSION, 60, 40, 200, 0), ("backup", "root", "/system.slice/backup.service", 40, 0, 100, 0), ("bash", "ada", SESSION, 3, 0, 0, 0),
+    ("pause", "root", POD, 1, 0, -998, 0), ("worker", "root", POD, 64, 0, 1000, 0), ("chrome", "ada", SESSION, 140, 40, 200, -1),
+    ("chrome", "ada", SESSION, 60, 40, 200, 0), ("backup", "root", "/system.slice/backup.service", 40, 0, 600, 0), ("bash", "ada", SESSION, 3, 0, 0, 0),
 )
 FILES = ("/lib/terminfo/s/screen", "/lib/terminfo/l/linux", *glob.glob("/usr/lib/locale/C.utf8/**", recursive=True))
 BEGIN, END = "<<<picture", "picture>>>"
