@@ -84,7 +84,7 @@ static __always_inline __u64 memory_group(const struct task_struct *task)
 	return FIELD(struct kernfs_node, node, id);
 }
 
-/* Every thread on the host, in the reader's context; only leaders of user processes are written. */
+/* Every thread on the host, in the reader's context; only those that lead their process are written. */
 SEC("iter/task")
 int snapshot(struct bpf_iter__task *ctx)
 {
@@ -94,17 +94,19 @@ int snapshot(struct bpf_iter__task *ctx)
 	const struct cred *cred;
 	struct ow_task record = {};
 	__u64 address = 0;
+	bool is_kthread;
 
 	bpf_probe_read_kernel(&address, sizeof(address), &ctx->task); /* as a number, for a global function */
 	task = (const void *)address;
-	if (!task || FIELD(struct task_struct, task, flags) & PF_KTHREAD)
+	if (!task)
 		return 0;
 	record.pid = FIELD(struct task_struct, task, tgid);
 	record.tid = FIELD(struct task_struct, task, pid);
 	if (record.pid != record.tid)
 		return 0;
-	mm = ADDRESS(struct task_struct, task, mm);
-	if (!mm) { /* the leader is gone, and another thread may still have the memory */
+	is_kthread = FIELD(struct task_struct, task, flags) & PF_KTHREAD;
+	mm = is_kthread ? NULL : ADDRESS(struct task_struct, task, mm); /* one that a kernel thread has is borrowed */
+	if (!mm && !is_kthread) { /* the leader is gone, and another thread may still have the memory */
 		alive = (const void *)thread_with_mm(address);
 		if (alive) {
 			mm = ADDRESS(struct task_struct, alive, mm);
@@ -118,6 +120,8 @@ int snapshot(struct bpf_iter__task *ctx)
 	record.oom_score_adj = FIELD(struct signal_struct, signal, oom_score_adj);
 	record.cgroup = memory_group(task);
 	record.flags = candidate_flags(task, mm, signal) | (record.pid == 1 ? OW_CANDIDATE_INIT : 0);
+	if (is_kthread)
+		record.flags |= OW_CANDIDATE_KTHREAD;
 	record.mm = (__u64)mm;
 	if (mm) {
 		read_memory(mm, &record.memory);

@@ -34,26 +34,30 @@ package final class ScoreReader {
   ///
   /// Parts are whole pages of the kB that status shows: since 6.17 the exact sums, before what the scorer itself reads.
   ///
-  /// - Parameter groups: whether their control groups are wanted, which is a file more for each.
-  package func forEach(groups: Bool = true, _ body: (ProcessSnapshot) -> Void) throws(HostError) {
+  /// - Parameters:
+  ///   - groups: whether their control groups are wanted, which is a file more for each.
+  ///   - kernelThreads: whether they are wanted too, `skipped` as such.
+  package func forEach(
+    groups: Bool = true, kernelThreads: Bool = false, _ body: (ProcessSnapshot) -> Void
+  ) throws(HostError) {
     for pid in try root.numericNames().sorted() {
-      if let process = process(pid: pid, group: groups) { body(process) }
+      guard let process = process(pid: pid, group: groups) else { continue }
+      if kernelThreads || process.skipped != .kernelThread { body(process) }
     }
   }
 
-  /// Nil where it is gone, or a kernel thread.
+  /// Nil where it is gone.
   ///
   /// File: /proc/PID/status, oom_score_adj, cgroup.
   package func process(pid: Int32, group: Bool = true) -> ProcessSnapshot? {
-    guard let status = read(pid, "status"), let fields = StatusFields(status), !fields.isKernelThread else {
-      return nil
-    }
+    guard let status = read(pid, "status"), let fields = StatusFields(status) else { return nil }
     guard let adjText = read(pid, "oom_score_adj"), let adj = number(adjText) else { return nil }
     let parts = BadnessParts(
       anonPages: fields.anon >> pageShift, filePages: fields.file >> pageShift, shmemPages: fields.shmem >> pageShift,
       swapPages: fields.swap >> pageShift, pgtablePages: fields.pgtable >> pageShift)
     let skipped: SkipReason? =
-      pid == 1 ? .globalInit : !fields.hasMemory ? .noMemory : adj == -1000 ? .oomScoreAdjMin : nil
+      fields.isKernelThread
+      ? .kernelThread : pid == 1 ? .globalInit : !fields.hasMemory ? .noMemory : adj == -1000 ? .oomScoreAdjMin : nil
     return ProcessSnapshot(
       pid: pid, tid: pid, uid: fields.uid, oomScoreAdj: Int(adj), startBootNanoseconds: nil,
       cgroup: group ? cgroup(pid: pid) : nil, parts: parts, comm: fields.comm, skipped: skipped)

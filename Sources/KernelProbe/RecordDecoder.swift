@@ -170,7 +170,9 @@ extension SkipReason {
   /// What a process's own state says, in the kernel's order; nil where it would be scored.
   init?(flags: UInt16, oomScoreAdj: Int16) {
     func has(_ flag: ow_candidate_flags) -> Bool { UInt32(flags) & flag.rawValue != 0 }
-    if has(OW_CANDIDATE_INIT) {
+    if has(OW_CANDIDATE_KTHREAD) {
+      self = .kernelThread
+    } else if has(OW_CANDIDATE_INIT) {
       self = .globalInit
     } else if has(OW_CANDIDATE_VICTIM) {
       // The scan ends at a victim that still holds memory, and goes on past one that was reaped.

@@ -32,7 +32,7 @@ package struct TaskIterator: ~Copyable {
     buffer.deallocate()
   }
 
-  /// Calls `body` for each user process.
+  /// Calls `body` for each process; kernel threads are `skipped` as such.
   ///
   /// - Throws: `ProbeError.iterator` where the kernel will not read any more.
   package func forEach(_ body: (ProcessSnapshot) -> Void) throws(ProbeError) {

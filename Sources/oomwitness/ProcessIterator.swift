@@ -16,13 +16,13 @@ final class ProcessIterator {
     }
   }
 
-  /// All user processes; nil where the kernel no longer lets it read.
-  func processes() -> [ProcessSnapshot]? {
+  /// All user processes, and kernel threads where they are wanted; nil where the kernel no longer lets it read.
+  func processes(kernelThreads: Bool = false) -> [ProcessSnapshot]? {
     var all: [ProcessSnapshot] = []
     // Room for all at once: an array that grows touches twice the pages, and a new page costs more than a process.
     all.reserveCapacity(HostIdentity.threadsHint)
     do throws(ProbeError) {
-      try iterator.forEach { all.append($0) }
+      try iterator.forEach { if kernelThreads || $0.skipped != .kernelThread { all.append($0) } }
     } catch {
       return nil
     }

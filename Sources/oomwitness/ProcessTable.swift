@@ -35,9 +35,11 @@ final class ProcessTable {
 
   /// In the kernel's order: as they were forked.
   ///
-  /// - Parameter groups: whether their control groups are wanted, which from /proc is a file more for each.
-  func processes(groups: Bool = true) throws -> [ProcessSnapshot] {
-    if var all = iterator?.processes() {
+  /// - Parameters:
+  ///   - groups: whether their control groups are wanted, which from /proc is a file more for each.
+  ///   - kernelThreads: whether they are wanted too; the kernel never takes one.
+  func processes(groups: Bool = true, kernelThreads: Bool = false) throws -> [ProcessSnapshot] {
+    if var all = iterator?.processes(kernelThreads: kernelThreads) {
       // The iterator of a 6.18 kernel leaves out the first pid, which is init's.
       if all.first?.pid != 1, !all.contains(where: { $0.pid == 1 }), let first = reader.process(pid: 1) {
         all.insert(first, at: 0)
@@ -56,7 +58,7 @@ final class ProcessTable {
     }
     var all: [ProcessSnapshot] = []
     do throws(HostError) {
-      try reader.forEach(groups: groups) { all.append($0) }
+      try reader.forEach(groups: groups, kernelThreads: kernelThreads) { all.append($0) }
     } catch {
       throw Diagnostic.fail(Wording.sentence(error))
     }
@@ -114,9 +116,13 @@ final class ProcessTable {
 
   /// The processes of a domain, in the kernel's order.
   ///
-  /// - Parameter groups: whether their control groups are wanted.
-  func processes(in domain: OOMDomain, groups: Bool = true) throws -> [ProcessSnapshot] {
-    let all = try processes(groups: groups || domain.limit.cgroup != nil)
+  /// - Parameters:
+  ///   - groups: whether their control groups are wanted.
+  ///   - kernelThreads: whether they are wanted too.
+  func processes(
+    in domain: OOMDomain, groups: Bool = true, kernelThreads: Bool = false
+  ) throws -> [ProcessSnapshot] {
+    let all = try processes(groups: groups || domain.limit.cgroup != nil, kernelThreads: kernelThreads)
     guard let path = domain.limit.cgroup?.path else { return all }
     let order: [Int32]
     do throws(HostError) {

@@ -46,11 +46,15 @@ struct ScoreComparison {
 
   private mutating func compare(_ pid: Int, _ row: Line?, _ shown: [Int64]) {
     guard let row else {
+      wrong[pid] = "no row, shown \(shown)"
+      return
+    }
+    if row.text("skipped") == "kernel_thread" {
       // A kernel thread maps nothing; the kernel shows it no score.
       if shown == [0, 0], Files.text("/proc/\(pid)/maps") ?? "" == "" {
         kernelThreads += 1
       } else {
-        wrong[pid] = "no row, shown \(shown)"
+        wrong[pid] = "told as a kernel thread, shown \(shown)"
       }
       return
     }

@@ -99,6 +99,7 @@ enum ow_candidate_flags {
 	OW_CANDIDATE_VFORK = 1 << 4,
 	OW_CANDIDATE_VICTIM = 1 << 5, /* signal->oom_mm was set: an earlier kill is in flight */
 	OW_CANDIDATE_RSS_EXACT = 1 << 6,
+	OW_CANDIDATE_KTHREAD = 1 << 7, /* struct ow_task alone */
 };
 
 struct ow_candidate {

@@ -14,6 +14,7 @@ struct Scores: ParsableCommand {
     discussion: """
       POINTS are pages: anon + file + shmem + swap + page tables + ADJ thousandths of the domain. The first is killed first.
       SCORE is what /proc/PID/oom_score shows: 666 for a process that holds nothing.
+      Who is never killed (init, kernel threads, -1000) comes last, with the reason; kernel threads with --top all.
       Examples:
         oomwitness scores --top 5
         oomwitness scores --cgroup /system.slice/db.service
@@ -75,13 +76,18 @@ struct Scores: ParsableCommand {
   /// What is shown, of all processes of the domain as they are now.
   private func view(_ table: ProcessTable, _ sort: Order, _ filter: String?, limit: Int?) throws -> ScoreWatch.View {
     let domain = try cgroup.map { try table.domain(cgroup: $0) } ?? table.system()
-    let standings = Standings(try table.processes(in: domain, groups: false), domain: domain)
+    // Those who ask for a few, ask who is next: kernel threads are for who looks at all, or for one.
+    let wantsKernelThreads = limit == nil || limit == ScoreScreen.rowsMax || filter != nil
+    let standings = Standings(
+      try table.processes(in: domain, groups: false, kernelThreads: wantsKernelThreads), domain: domain)
+    let kernelThreads = standings.processes.count { $0.skipped == .kernelThread }
     var candidates = standings.candidates(limit: filter == nil && sort == .points ? limit : nil).list
     if let filter { candidates.removeAll { !Glob.matches(filter, $0.comm) } }
     order(&candidates, by: sort)
     if let limit { candidates = Array(candidates.prefix(limit)) }
     return ScoreWatch.View(
-      rows: candidates.map(table.row), eligible: standings.contenders.count, considered: standings.processes.count,
+      rows: candidates.map(table.row), eligible: standings.contenders.count,
+      considered: standings.processes.count - kernelThreads,
       domain: domain.limit.cgroup?.path.map { "cgroup \(TerminalText.safe($0))" } ?? "the whole system")
   }
 
