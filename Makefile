@@ -15,7 +15,7 @@ ARM64 := .build/vm-arm64
 SWIFT_FLAGS := -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 bench picture check fmt install bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd bench picture check fmt install bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -68,6 +68,11 @@ vmtest-full: build
 vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
 	@.ci/packages arm64
 	python3 Tests/VM/arm64/run.py
+
+# `oomwitness protect` against a real systemd, in a guest.
+vmtest-systemd: build
+	@.ci/packages systemd
+	python3 Tests/VM/systemd/run.py
 
 bench: build
 	@.ci/packages bench
