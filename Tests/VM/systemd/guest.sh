@@ -6,13 +6,15 @@
 RULES=/run/rules.yaml
 DROP_IN=/etc/systemd/system/demo.service.d/50-oomwitness.conf
 
-# check NAME STATUS TEXT COMMAND...: the command ends with the status and says the text.
+# check NAME STATUS TEXT COMMAND...: the command ends with the status and says the text, or, where that is a number, no more.
 check() {
   local name=$1 status=$2 text=$3 said got
   shift 3
   said=$("$@" 2>&1)
   got=$?
-  if [ $got = "$status" ] && [[ "$said" == *"$text"* ]]; then
+  if [[ "$text" =~ ^-?[0-9]+$ ]] && [ "$said" != "$text" ]; then
+    echo "FAILED $name: $said, not $text"
+  elif [ $got = "$status" ] && [[ "$said" == *"$text"* ]]; then
     echo "passed $name"
   else
     echo "FAILED $name: status $got of $status, wanted '$text', said: ${said//$'\n'/ | }"
@@ -30,6 +32,8 @@ audit() { oomwitness protect audit --rules $RULES; }
 cat >/etc/systemd/system/demo.service <<EOF
 [Service]
 ExecStart=/bin/sh -c 'sleep infinity & exec sleep infinity'
+Restart=always
+RestartSec=100ms
 EOF
 systemctl daemon-reload
 systemctl start demo
@@ -55,6 +59,10 @@ check "somebody set another value" 1 "has 7, rule 'demo' ($RULES:2) declares -50
 check "plan names the unit" 0 "demo.service" oomwitness protect plan --rules $RULES
 check "apply sets the one that differs" 0 "7 -> -500" oomwitness protect apply --rules $RULES
 check "then all agrees" 0 "all agrees" audit
+rule 300
+sed -i 's/demo.service/dem?.s*/' $RULES
+check "apply sets all of the unit's group" 0 "2 set, 0 had their value already" oomwitness protect apply --rules $RULES
+check "both have it" 0 "300 300" bash -c 'echo $(for pid in $(cat /sys/fs/cgroup/system.slice/demo.service/cgroup.procs); do cat /proc/$pid/oom_score_adj; done)'
 check "revert takes it back" 0 "-500 -> 7" oomwitness protect revert
 check "it is what it was" 0 "7" adj
 
@@ -68,6 +76,8 @@ echo "# by hand" >$DROP_IN
 check "a foreign file is left as it is" 1 "is not ours, and was left as it is" \
   oomwitness protect systemd demo --oom-score-adj -100 --write
 check "its text is still there" 0 "# by hand" cat $DROP_IN
+check "a service that is not there" 1 "systemd knows no nosuch.service; nothing was written" \
+  oomwitness protect systemd nosuch --oom-score-adj -100 --write
 check "no name of a service" 64 "is no name of a service" oomwitness protect systemd ../demo --oom-score-adj -100
 rm $DROP_IN
 systemctl daemon-reload
@@ -75,6 +85,8 @@ systemctl daemon-reload
 rule -600
 oomwitness protect watch --rules $RULES --output ndjson --duration 20 >/run/watch.json 2>&1 &
 sleep 8
-restart
-check "watch sets what starts" 0 "-600" adj
+kill -KILL "$(main_pid)"
+sleep 2
+check "watch sets what systemd starts again" 0 "-600" adj
 check "watch says by what it saw it" 0 '"cause":"exec"' cat /run/watch.json
+echo "guest.sh came to its end"

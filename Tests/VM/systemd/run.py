@@ -22,6 +22,7 @@ sys.path.append(str(HERE.parent))
 
 from guest_image import Archive
 from kernels import KernelError, cache_folder, get_kernel
+from machine import end_with_parent
 
 ROOT = HERE.parents[2]
 SERIES, SUITE = "6.1", "bookworm"
@@ -29,14 +30,14 @@ PACKAGES = "systemd,systemd-sysv,dbus,libbpf1,libelf1,zlib1g,libyaml-0-2"
 LEFT_OUT = ("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./var/cache/*", "./var/lib/apt/*", "./boot/*")
 MEMORY_MIB = 3072
 TIMEOUT_SECONDS = 300
-BEGIN, END = "<<<guest", "guest>>>"
+BEGIN, LAST = "<<<guest", "guest.sh came to its end"
 UNIT = f"""[Unit]
 After=multi-user.target
 [Service]
 Type=oneshot
 StandardOutput=tty
 TTYPath=/dev/ttyS0
-ExecStart=/bin/bash -c 'echo "{BEGIN}"; /job/guest.sh; echo "{END}"'
+ExecStart=/bin/bash -c 'echo "{BEGIN}"; /job/guest.sh'
 ExecStopPost=/bin/systemctl --force --force poweroff
 """
 
@@ -45,8 +46,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Runs `oomwitness protect` against a real systemd in a guest.")
     parser.add_argument("--binary", type=Path, default=ROOT / ".build/release/oomwitness")
     arguments = parser.parse_args()
+    if not arguments.binary.exists():
+        print(f"run.py: there is no {arguments.binary} (make builds it)", file=sys.stderr)
+        return 2
     try:
-        system, kernel = get_system(), get_kernel(SERIES)
+        kernel, system = get_kernel(SERIES), get_system()
     except (KernelError, subprocess.CalledProcessError, FileNotFoundError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 2
@@ -54,10 +58,10 @@ def main() -> int:
         initrd = Path(folder) / "initrd"
         initrd.write_bytes(system.read_bytes() + build_job(arguments.binary))
         text = console(kernel.folder / "vmlinuz", initrd)
-    if BEGIN not in text or END not in text:
+    if BEGIN not in text or LAST not in text:
         print(f"FAILED the guest did not come to its end: {text[-400:]!r}")
         return 1
-    lines = re.findall(r"^(?:passed|FAILED) .*", text.split(BEGIN)[1].split(END)[0], re.MULTILINE)
+    lines = re.findall(r"^(?:passed|FAILED) .*", text.split(BEGIN)[1].split(LAST)[0], re.MULTILINE)
     print("\n".join(lines))
     failed = sum(line.startswith("FAILED") for line in lines)
     print(f"{len(lines) - failed} passed, {failed} failed")
@@ -100,10 +104,15 @@ def console(vmlinuz: Path, initrd: Path) -> str:
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB)]
     command += ["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", "-kernel", vmlinuz, "-initrd", initrd]
     command += ["-append", "console=ttyS0 panic=-1 quiet systemd.show_status=0 systemd.unified_cgroup_hierarchy=1"]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, check=False
+    guest = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        preexec_fn=end_with_parent,
     )
-    return done.stdout.replace("\r", "") + done.stderr
+    try:
+        return guest.communicate(timeout=TIMEOUT_SECONDS)[0].replace("\r", "")
+    except subprocess.TimeoutExpired:
+        guest.kill()
+        return guest.communicate()[0].replace("\r", "") + f"\nnot at its end after {TIMEOUT_SECONDS} s"
 
 
 if __name__ == "__main__":

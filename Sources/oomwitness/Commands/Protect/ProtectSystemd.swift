@@ -58,6 +58,9 @@ extension Protect {
         unit: SystemdUnit.service(named: unit)!, oomScoreAdj: oomScoreAdj, oomPolicy: oomPolicy?.rawValue, root: root)
       Protect.show("\(TerminalText.safe(dropIn.path)):\n\n\(dropIn.text)\n")
       guard write else { return Protect.show("Not written: add --write.\n") }
+      if root == "/", Systemctl.isThere, Systemctl.settings(unit: dropIn.unit) == nil {
+        throw Diagnostic.fail("systemd knows no \(dropIn.unit); nothing was written")
+      }
       switch try written(dropIn) {
       case .written: Protect.show("Written; it takes effect when \(dropIn.unit) is started the next time.\n")
       case .same: Protect.show("It is there already.\n")
