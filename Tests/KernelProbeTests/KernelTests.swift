@@ -120,7 +120,7 @@ enum Kernel {
   }
 
   @Test(
-    "the iterator gives all user processes of /proc and no others, this one among them",
+    "the iterator gives all user processes of /proc, this one among them, and kernel threads as such",
     .enabled(if: Kernel.iteratorRefusal == nil || Kernel.mustRun, "\(Kernel.iteratorRefusal ?? "")"))
   func allProcesses() throws {
     func userPIDs() -> Set<Int32> {
@@ -144,8 +144,13 @@ enum Kernel {
     let stayed = before.intersection(after)
     // The kernel of our development host shows no program its pid 1, which is never a victim anyhow.
     #expect(stayed.subtracting(tasks.keys).subtracting([1]).isEmpty)
-    let strangers = Set(tasks.keys).subtracting(before).subtracting(after).filter { kill($0, 0) == 0 }
-    #expect(strangers.isEmpty)
+    let threads = Set(tasks.values.filter { $0.skipped == .kernelThread }.map(\.pid))
+    let strangers = Set(tasks.keys).subtracting(threads).subtracting(before).subtracting(after)
+    #expect(strangers.filter { kill($0, 0) == 0 }.isEmpty)
+    // Who is told as a kernel thread is one, by the kernel's own word, if it is still there.
+    #expect(!threads.isEmpty)
+    let others = threads.filter { (KernelTests.status($0)?["Kthread"] ?? "1") != "1" }
+    #expect(others.isEmpty)
     let own = try #require(tasks[getpid()])
     #expect(own.oomScoreAdj == Int(KernelTests.contents("/proc/self/oom_score_adj")!.prefix { $0 != "\n" }))
     #expect(own.uid == getuid())
