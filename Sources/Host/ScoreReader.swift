@@ -41,16 +41,17 @@ package final class ScoreReader {
     groups: Bool = true, kernelThreads: Bool = false, _ body: (ProcessSnapshot) -> Void
   ) throws(HostError) {
     for pid in try root.numericNames().sorted() {
-      guard let process = process(pid: pid, group: groups) else { continue }
-      if kernelThreads || process.skipped != .kernelThread { body(process) }
+      if let process = process(pid: pid, group: groups, kernelThreads: kernelThreads) { body(process) }
     }
   }
 
-  /// Nil where it is gone.
+  /// Nil where it is gone, or a kernel thread and those are not wanted.
   ///
   /// File: /proc/PID/status, oom_score_adj, cgroup.
-  package func process(pid: Int32, group: Bool = true) -> ProcessSnapshot? {
-    guard let status = read(pid, "status"), let fields = StatusFields(status) else { return nil }
+  package func process(pid: Int32, group: Bool = true, kernelThreads: Bool = false) -> ProcessSnapshot? {
+    guard let status = read(pid, "status"), let fields = StatusFields(status),
+      kernelThreads || !fields.isKernelThread
+    else { return nil }
     guard let adjText = read(pid, "oom_score_adj"), let adj = number(adjText) else { return nil }
     let parts = BadnessParts(
       anonPages: fields.anon >> pageShift, filePages: fields.file >> pageShift, shmemPages: fields.shmem >> pageShift,
