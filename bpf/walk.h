@@ -155,18 +155,21 @@ static __always_inline bool group_follows(void)
 	       group_kills(scan.group_css) == scan.group_kills + 1;
 }
 
+static __always_inline __u64 kills_in(__u64 group)
+{
+	return memcg_events((const void *)group, false, bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM_KILL));
+}
+
 /*
  * Whether the kernel has counted one more kill in the group of the open decision: it does so right before each SIGKILL
  * but those to sharers of the memory, and v2 counts for the groups above too.
  */
 static __always_inline bool is_counted_in_group(void)
 {
-	__u64 kills = memcg_events((const void *)scan.group_css, false,
-				   bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM_KILL));
-	bool is_counted = kills != scan.kills_in_group;
+	__u64 before = scan.kills_in_group;
 
-	scan.kills_in_group = kills;
-	return is_counted;
+	scan.kills_in_group = kills_in(scan.group_css);
+	return scan.kills_in_group != before;
 }
 
 /* A part of the walk, since the verifier follows no more than 8192 open branches: the next task, 0 at the end. */
@@ -223,7 +226,7 @@ static __always_inline void tracepoint_kill(void *ctx, const struct task_struct 
 	scan.group_css = group_memcg((__u64)css, limit);
 	if (scan.group_css) {
 		scan.group_kills = group_kills(scan.group_css);
-		is_counted_in_group();
+		scan.kills_in_group = kills_in(scan.group_css);
 		flags |= OW_GROUP | OW_EXPECT_MORE;
 	}
 	if (BPF_CORE_READ(task, mm, mm_users.counter) > BPF_CORE_READ(task, signal, nr_threads))
