@@ -3,7 +3,7 @@
 #ifndef OOMWITNESS_RECORDS_H
 #define OOMWITNESS_RECORDS_H
 
-#include "scan.h"
+#include "candidates.h"
 
 static __always_inline const struct mem_cgroup *memcg_of(const struct cgroup_subsys_state *css)
 {
@@ -78,7 +78,7 @@ __noinline int send_chunk(__u32 index)
 	if (count > OW_CANDIDATES_PER_CHUNK)
 		count = OW_CANDIDATES_PER_CHUNK;
 	bytes = sizeof(*chunk) - sizeof(chunk->list) + count * sizeof(chunk->list[0]);
-	chunk->first = first;
+	chunk->padding = 0;
 	chunk->count = count;
 	fill_header(&chunk->header, OW_CANDIDATES, bytes, 0);
 	barrier_var(bytes);
@@ -238,6 +238,7 @@ static __always_inline void send_decision(const struct oom_control *oc, const st
 	struct ow_decision *record;
 
 	scan.decision = ++decisions;
+	keep_chosen(chosen);
 	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
 	if (record) {
 		__builtin_memset(record, 0, sizeof(*record));

@@ -11,11 +11,9 @@
 #define SEND_SIG_PRIV 1UL /* include/linux/sched/signal.h */
 #define VICTIMS_MAX 1024
 #define TASKS_PER_PART 256
-#define TASKS_PARTS 128 /* times 256: list nodes that the tracepoint rung looks at */
-#define STACK_DEPTH 16	/* return addresses from mark_victim up; memcg's and sysrq's callers are within 8 */
-#define NONE ((__u32)-1)
-#define NEAR_LIMIT_PAGES 1024		      /* a full memcg: charges come in batches */
-#define POINTS_INELIGIBLE ((long)(1UL << 63)) /* LONG_MIN */
+#define TASKS_PARTS 128	      /* times 256: list nodes that the tracepoint rung looks at */
+#define STACK_DEPTH 16	      /* return addresses from mark_victim up; memcg's and sysrq's callers are within 8 */
+#define NEAR_LIMIT_PAGES 1024 /* a full memcg: charges come in batches */
 
 /* True on the rung that has no decision hooks: mark_victim then tells all. */
 const volatile bool tracepoint_alone = false;
@@ -24,6 +22,11 @@ const volatile bool tracepoint_alone = false;
 const volatile __u64 out_of_memory_code[2];
 const volatile __u64 memcg_oom_code[2];
 const volatile __u64 sysrq_oom_code[2];
+
+/* Tracepoint rung: RAM and swap of the host, its swap, and whether more than one node has memory. */
+const volatile __u64 system_pages;
+const volatile __u64 swap_pages;
+const volatile bool has_many_nodes = false;
 
 /* Read by user space, never reset: how much did not fit. */
 __u64 lost_records[OW_KINDS];
@@ -44,9 +47,11 @@ struct {
 	__u64 last_mm;	   /* of the last counted kill */
 	__u64 last_cgroup; /* whose record was sent last */
 	__u32 considered;
-	__u32 stored;
-	__u32 pending; /* candidate whose points are being made */
-	__u32 padding;
+	__u32 stored;	 /* slots in use, one after another */
+	__u32 eligible;	 /* of these, candidates that could be taken */
+	__u32 lowest;	 /* index in `best` of the one that goes first, once all of it is in use */
+	bool is_pending; /* the slot behind them holds the last candidate */
+	bool awaits_points;
 	__u64 pending_mm;
 	__u64 cred;    /* of the last candidate, and its uid: children share it */
 	__u64 css_set; /* of the last task looked at, with its memcg, that one's id, and whether it is in the domain */
@@ -173,30 +178,15 @@ static __always_inline void scan_begin(__u64 oc)
 	scan.last_cgroup = 0;
 	scan.considered = 0;
 	scan.stored = 0;
-	scan.pending = NONE;
+	scan.eligible = 0;
+	scan.is_pending = false;
+	scan.awaits_points = false;
 	scan.cred = 0;
 	scan.css_set = 0;
 	scan.counted = 0;
 	scan.killing = 0;
 	scan.last_tgid = 0;
 	scan.group_css = 0;
-}
-
-static __always_inline struct ow_candidate *candidate_at(__u32 index)
-{
-	__u32 chunk_index = index / OW_CANDIDATES_PER_CHUNK;
-	struct ow_candidates *chunk = bpf_map_lookup_elem(&chunks, &chunk_index);
-
-	return chunk ? &chunk->list[index % OW_CANDIDATES_PER_CHUNK] : NULL;
-}
-
-static __always_inline __u32 known_uid(const struct cred *cred)
-{
-	if (scan.cred != (__u64)cred) {
-		scan.cred = (__u64)cred;
-		scan.uid = FIELD(struct cred, cred, uid.val);
-	}
-	return scan.uid;
 }
 
 static __always_inline bool is_below(const struct cgroup_subsys_state *css, __u64 ancestor)
@@ -228,101 +218,6 @@ static __always_inline void know_cgroup(const struct task_struct *task)
 
 	if (scan.css_set != css_set)
 		look_up_cgroup(css_set);
-}
-
-/* Keeps one process as a candidate. Kernel threads are not kept: the kernel never takes one. */
-__noinline int keep_candidate(__u64 leader_address)
-{
-	const struct task_struct *leader = (const void *)leader_address, *task;
-	const struct signal_struct *signal;
-	struct ow_candidate *candidate;
-	const struct mm_struct *mm;
-	__u32 index = scan.stored;
-
-	scan.pending = NONE;
-	if (FIELD(struct task_struct, leader, flags) & PF_KTHREAD)
-		return 0;
-	scan.considered++;
-	candidate = index < OW_CANDIDATES_MAX ? candidate_at(index) : NULL;
-	if (!candidate)
-		return 0;
-	task = leader;
-	mm = ADDRESS(struct task_struct, leader, mm);
-	if (!mm) {
-		task = (const void *)thread_with_mm(leader_address);
-		mm = task ? BPF_CORE_READ(task, mm) : NULL;
-		if (!task)
-			task = leader;
-	}
-	if (!tracepoint_alone || task != leader)
-		know_cgroup(task);
-	signal = ADDRESS(struct task_struct, task, signal);
-	candidate->pid = FIELD(struct task_struct, leader, tgid);
-	candidate->tid = FIELD(struct task_struct, task, pid);
-	candidate->uid = known_uid(ADDRESS(struct task_struct, task, real_cred));
-	candidate->oom_score_adj = FIELD(struct signal_struct, signal, oom_score_adj);
-	candidate->cgroup = scan.css_id;
-	candidate->flags = candidate_flags(task, mm, signal) | (candidate->pid == 1 ? OW_CANDIDATE_INIT : 0);
-	candidate->points = 0;
-	read_comm(task, candidate->comm);
-	if (mm)
-		read_memory(mm, &candidate->memory);
-	else
-		__builtin_memset(&candidate->memory, 0, sizeof(candidate->memory));
-	scan.pending_mm = (__u64)mm;
-	scan.pending = index;
-	scan.stored = index + 1;
-	return 0;
-}
-
-static __always_inline __s64 parts_sum(const struct ow_memory *memory)
-{
-	return memory->anon_pages + memory->file_pages + memory->shmem_pages + memory->swap_pages +
-	       memory->pgtable_pages;
-}
-
-/*
- * Takes what oom_badness() returned. Where the counters do not add up to it, a thread has moved them since they were
- * read: they are read again, nearer to the kernel's own moment; and where they still do not, the exact ones are tried.
- */
-static __always_inline int keep_points(long points)
-{
-	struct ow_candidate *candidate;
-	struct ow_memory exact, again;
-	__s64 unexplained;
-
-	if (!owned() || scan.pending >= OW_CANDIDATES_MAX)
-		return 0;
-	candidate = candidate_at(scan.pending);
-	if (!candidate)
-		return 0;
-	scan.pending = NONE;
-	candidate->points = points;
-	candidate->flags |= OW_CANDIDATE_POINTS;
-	if (!scan.pending_mm)
-		return 0;
-	exact.pgtable_pages = candidate->memory.pgtable_pages;
-	if (points == POINTS_INELIGIBLE) {
-		if (scores_exactly && read_memory_exact((const void *)scan.pending_mm, &exact))
-			candidate->memory = exact;
-		return 0;
-	}
-	unexplained = points - candidate->oom_score_adj * (__s64)(scan.domain_pages / 1000);
-	if (parts_sum(&candidate->memory) == unexplained)
-		return 0;
-	if (!scores_exactly) {
-		read_memory((const void *)scan.pending_mm, &again);
-		if (parts_sum(&again) == unexplained) {
-			candidate->memory = again;
-			return 0;
-		}
-	}
-	if (read_memory_exact((const void *)scan.pending_mm, &exact) && parts_sum(&exact) == unexplained) {
-		candidate->memory = exact;
-		candidate->flags |= OW_CANDIDATE_RSS_EXACT;
-		scores_exactly = 1;
-	}
-	return 0;
 }
 
 struct {

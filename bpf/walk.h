@@ -120,6 +120,23 @@ __noinline __u64 binding_memcg(__u64 css_address, __u32 certain)
 	return with_event ? with_event : fullest;
 }
 
+/*
+ * Size of a group's domain in pages: its limit, and as much swap as it may have of what there is; 0 where it has no
+ * limit. Kernel: mm/memcontrol.c, mem_cgroup_get_max().
+ */
+static __always_inline __u64 memcg_pages(const struct cgroup_subsys_state *css)
+{
+	const struct mem_cgroup *memcg = memcg_of(css);
+	bool is_v2 = BPF_CORE_READ(css, cgroup, root, hierarchy_id) == 0;
+	__u64 limit = BPF_CORE_READ(memcg, memory.max), swap = BPF_CORE_READ(memcg, swap.max);
+
+	if (limit >= (__u64)(~0UL >> 1) >> page_shift)
+		return 0;
+	if (!is_v2) /* the counter is of memory and swap together */
+		swap = swap > limit ? swap - limit : 0;
+	return limit + (swap < swap_pages ? swap : swap_pages);
+}
+
 /* The highest group at or above the victim, and below the limit's, that is killed as one; 0: none. */
 __noinline __u64 group_memcg(__u64 css_address, __u64 limit)
 {
@@ -223,6 +240,10 @@ static __always_inline void tracepoint_kill(void *ctx, const struct task_struct 
 	if (limit)
 		remember_oom_event((const void *)limit);
 	scan.domain_css = limit;
+	if (limit)
+		scan.domain_pages = memcg_pages((const void *)limit);
+	else if (caller == CALLER_SYSRQ || !has_many_nodes) /* else what ran out may have been a part of them */
+		scan.domain_pages = system_pages;
 	scan.group_css = group_memcg((__u64)css, limit);
 	if (scan.group_css) {
 		scan.group_kills = group_kills(scan.group_css);

@@ -127,12 +127,14 @@ package struct CandidateRecord: Sendable {
   package var uid: UInt32
   package var oomScoreAdj: Int
   package var comm: Comm
+  /// Its place among all that were considered, as the kernel came to them.
+  package var order: Int
   /// Why the kernel would pass it over, as far as its own state tells.
   package var skipped: SkipReason?
 
   package init(
     parts: BadnessParts, points: Pages?, cgroupID: UInt64, pid: Int32, tid: Int32, uid: UInt32, oomScoreAdj: Int,
-    comm: Comm, skipped: SkipReason?
+    comm: Comm, order: Int, skipped: SkipReason?
   ) {
     self.parts = parts
     self.points = points
@@ -142,6 +144,7 @@ package struct CandidateRecord: Sendable {
     self.uid = uid
     self.oomScoreAdj = oomScoreAdj
     self.comm = comm
+    self.order = order
     self.skipped = skipped
   }
 }

@@ -11,6 +11,8 @@ package struct AttachedProbe: ~Copyable {
   package let rung: ProbeRung
   /// Each program of the rung, with the reason where the kernel would not have it.
   package let probes: [StreamStart.Probe]
+  /// The return of oom_badness() is seen, or of the part of it that is left of a scan where GCC has split it.
+  package let seesBadness: Bool
   private let object: SkeletonOwner
   private var links: [OpaquePointer] = []
   private let ring: OpaquePointer
@@ -50,6 +52,10 @@ package struct AttachedProbe: ~Copyable {
     }
     self.rung = rung
     self.probes = probes
+    seesBadness = probes.contains {
+      ($0.name.hasSuffix("oom_badness") || $0.name.hasSuffix("oom_badness.part.0")) && $0.refusal == nil
+    }
+    object.skeleton.pointee.bss.pointee.sees_badness = seesBadness ? 1 : 0
     self.object = object
     self.links = links
     self.ring = ring

@@ -18,9 +18,9 @@ package struct Ladder: Sendable {
   }
 
   /// Attaches one rung.
-  package func attach(_ rung: ProbeRung, ringBytes: Int) throws(ProbeError) -> AttachedProbe {
+  package func attach(_ rung: ProbeRung, settings: ProbeSettings) throws(ProbeError) -> AttachedProbe {
     try symbols.casting { casts throws(ProbeError) in
-      let open = try OpenProbe(rung: rung, ringBytes: ringBytes, symbols: symbols, casts: casts)
+      let open = try OpenProbe(rung: rung, settings: settings, symbols: symbols, casts: casts)
       return try open.attach()
     }
   }
@@ -28,10 +28,10 @@ package struct Ladder: Sendable {
   /// Attaches the first rung that the kernel allows; `refused` is told of each that it does not.
   ///
   /// - Returns: nil where all were refused.
-  package func attachFirst(ringBytes: Int, refused: (Refusal) -> Void) -> AttachedProbe? {
+  package func attachFirst(_ settings: ProbeSettings, refused: (Refusal) -> Void) -> AttachedProbe? {
     for rung in rungs {
       do throws(ProbeError) {
-        return try attach(rung, ringBytes: ringBytes)
+        return try attach(rung, settings: settings)
       } catch {
         refused(Refusal(rung: rung, error: error))
       }

@@ -15,9 +15,10 @@ package struct OpenProbe: ~Copyable {
 
   /// Opens the object for one rung.
   ///
-  /// - Parameter ringBytes: size of the ring; rounded up to a power of two of at least a page.
   /// - Throws: `ProbeError.open`.
-  package init(rung: ProbeRung, ringBytes: Int, symbols: KernelSymbols, casts: Bool) throws(ProbeError) {
+  package init(
+    rung: ProbeRung, settings: ProbeSettings, symbols: KernelSymbols, casts: Bool
+  ) throws(ProbeError) {
     libbpf_set_print(nil)
     var options = bpf_object_open_opts()
     options.sz = MemoryLayout<bpf_object_open_opts>.size
@@ -36,23 +37,17 @@ package struct OpenProbe: ~Copyable {
     skeleton.pointee.rodata.pointee.cpu_count = UInt32(max(1, libbpf_num_possible_cpus()))
     skeleton.pointee.rodata.pointee.may_cast = casts
     skeleton.pointee.rodata.pointee.tracepoint_alone = rung == .tracepoint
+    settings.apply(to: skeleton)
     func code(_ function: String) -> (UInt64, UInt64) {
       symbols.code[function].map { ($0.lowerBound, $0.upperBound) } ?? (0, 0)
     }
     skeleton.pointee.rodata.pointee.out_of_memory_code = code("out_of_memory")
     skeleton.pointee.rodata.pointee.memcg_oom_code = code("mem_cgroup_out_of_memory")
     skeleton.pointee.rodata.pointee.sysrq_oom_code = code("moom_callback")
-    bpf_map__set_max_entries(skeleton.pointee.maps.events, OpenProbe.ringEntries(ringBytes))
   }
 
   /// Named, so that libbpf before 1.3 does not look for our types in modules too, which takes CAP_SYS_ADMIN.
   static let kernelTypesPath = "/sys/kernel/btf/vmlinux"
-
-  /// The next power of two of at least one page: what the kernel takes as size of a ring.
-  package static func ringEntries(_ bytes: Int) -> UInt32 {
-    let wanted = UInt32(clamping: max(bytes, Int(getpagesize())))
-    return wanted >= 1 << 31 ? 1 << 31 : wanted.nextPowerOfTwo
-  }
 
   /// Loads the rung's programs, attaches them, and hands the skeleton over.
   ///
@@ -73,10 +68,6 @@ final class SkeletonOwner {
 
   init(_ skeleton: UnsafeMutablePointer<CProbe.oomwitness>) { self.skeleton = skeleton }
   deinit { oomwitness__destroy(skeleton) }
-}
-
-extension UInt32 {
-  fileprivate var nextPowerOfTwo: UInt32 { self <= 1 ? 1 : 1 << (32 - UInt32((self - 1).leadingZeroBitCount)) }
 }
 
 /// Where the kernel writes why it refused a program.

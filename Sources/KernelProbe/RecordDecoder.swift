@@ -161,7 +161,7 @@ extension CandidateRecord {
     self.init(
       parts: BadnessParts(record.memory), points: isScored ? Pages(points: record.points) : nil,
       cgroupID: record.cgroup, pid: record.pid, tid: record.tid, uid: record.uid,
-      oomScoreAdj: Int(record.oom_score_adj), comm: Comm(tuple: record.comm),
+      oomScoreAdj: Int(record.oom_score_adj), comm: Comm(tuple: record.comm), order: Int(record.order),
       skipped: SkipReason(flags: record.flags, oomScoreAdj: record.oom_score_adj))
   }
 }

@@ -4,17 +4,17 @@ import Glibc
 
 /// A stream of records in a file, as it came from the ring, with what is needed to replay it anywhere.
 ///
-/// Shape: a header of eight 64-bit numbers, then for each record its length in 32 bits and its bytes, all in the byte
+/// Shape: a header of six 64-bit numbers, then for each record its length in 32 bits and its bytes, all in the byte
 /// order of the recording host.
 package enum Recording {
-  static let magic: UInt64 = 0x3163_6572_776d_6f6f  // "oomwrec1" read as little endian
+  static let magic: UInt64 = 0x3263_6572_776d_6f6f  // "oomwrec2" read as little endian
+
+  static let headerBytes = 48
 
   /// What the recording host knew and the records do not say.
   package struct Context: Hashable, Sendable {
     package var source: Source
     package var pageSizeBytes: Int
-    package var systemDomainPages: Pages
-    package var systemSwapPages: Pages
     package var seesBadness: Bool
     package var seesMemoryFreed: Bool
     package var hasManyMemoryNodes: Bool
@@ -22,13 +22,11 @@ package enum Recording {
     package var wallLessMonotonicNanoseconds: Int64
 
     package init(
-      source: Source, pageSizeBytes: Int, systemDomainPages: Pages, systemSwapPages: Pages, seesBadness: Bool,
-      seesMemoryFreed: Bool, hasManyMemoryNodes: Bool, wallLessMonotonicNanoseconds: Int64
+      source: Source, pageSizeBytes: Int, seesBadness: Bool, seesMemoryFreed: Bool, hasManyMemoryNodes: Bool,
+      wallLessMonotonicNanoseconds: Int64
     ) {
       self.source = source
       self.pageSizeBytes = pageSizeBytes
-      self.systemDomainPages = systemDomainPages
-      self.systemSwapPages = systemSwapPages
       self.seesBadness = seesBadness
       self.seesMemoryFreed = seesMemoryFreed
       self.hasManyMemoryNodes = hasManyMemoryNodes
@@ -55,7 +53,6 @@ package enum Recording {
       self.file = file
       var header: [UInt64] = [
         Recording.magic, UInt64(Recording.sources.firstIndex(of: context.source) ?? 0), UInt64(context.pageSizeBytes),
-        UInt64(bitPattern: context.systemDomainPages), UInt64(bitPattern: context.systemSwapPages),
         context.seesBadness ? 1 : 0, (context.seesMemoryFreed ? 1 : 0) | (context.hasManyMemoryNodes ? 2 : 0),
         UInt64(bitPattern: context.wallLessMonotonicNanoseconds),
       ]
@@ -81,25 +78,23 @@ package enum Recording {
     package let losses = LossCounters()
     private let path: String
     private let bytes: [UInt8]
-    private var offset = 64
+    private var offset = headerBytes
 
     package init(path: String) throws(Failure) {
       self.path = path
       bytes = try Reader.contents(of: path)
-      guard bytes.count >= 64 else { throw .notARecording(path: path) }
+      guard bytes.count >= headerBytes else { throw .notARecording(path: path) }
       let header = bytes.withUnsafeBytes { raw in
-        (0..<8).map { raw.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
+        (0..<6).map { raw.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
       }
       guard header[0] == Recording.magic, header[1] < UInt64(Recording.sources.count),
-        (4096...65_536).contains(header[2]), header[3] <= 1 << 44, header[4] <= 1 << 44, header[5] <= 1, header[6] <= 3,
-        Int64(bitPattern: header[7]).magnitude <= 1 << 61
+        (4096...65_536).contains(header[2]), header[3] <= 1, header[4] <= 3,
+        Int64(bitPattern: header[5]).magnitude <= 1 << 61
       else { throw .notARecording(path: path) }
       context = Context(
         source: Recording.sources[Int(header[1])], pageSizeBytes: Int(header[2]),
-        systemDomainPages: Int64(bitPattern: header[3]), systemSwapPages: Int64(bitPattern: header[4]),
-        seesBadness: header[5] != 0, seesMemoryFreed: header[6] & 1 != 0,
-        hasManyMemoryNodes: header[6] & 2 != 0,
-        wallLessMonotonicNanoseconds: Int64(bitPattern: header[7]))
+        seesBadness: header[3] != 0, seesMemoryFreed: header[4] & 1 != 0, hasManyMemoryNodes: header[4] & 2 != 0,
+        wallLessMonotonicNanoseconds: Int64(bitPattern: header[5]))
     }
 
     package func drain(_ body: (KernelRecord) -> Void) {

@@ -21,9 +21,6 @@ package struct Assembler: Sendable {
     package var source: Source
     /// How many candidates are listed; nil: all.
     package var candidatesListed: Int? = 20
-    /// RAM and swap of the host in pages, for domains that the kernel did not tell.
-    package var systemDomainPages: Pages = 0
-    package var systemSwapPages: Pages = 0
     /// The return of oom_badness() is seen in scans: a candidate without points was passed over.
     package var seesBadness = false
     /// More than one NUMA node has memory: what ran out may have been a part of them.
@@ -174,8 +171,9 @@ package struct Assembler: Sendable {
   private mutating func close(actions: inout [Action]) {
     guard let decision = open else { return }
     open = nil
-    let ranking = Ranking(
-      candidates, decision: decision, configuration: configuration, domainPages: decision.domainPages(configuration))
+    // The programs keep the best of them in no order.
+    candidates.sort { $0.order < $1.order }
+    let ranking = Ranking(candidates, decision: decision, configuration: configuration)
     let listed = decision.candidates(ranking)
     for (index, victim) in decision.victims.enumerated() {
       let kill = decision.event(

@@ -70,25 +70,6 @@ struct OpenDecision: Sendable {
     return true
   }
 
-  /// Size of the domain in pages: the kernel's own where it was seen, else computed as the kernel does.
-  ///
-  /// Kernel: mm/oom_kill.c, constrained_alloc(); mm/memcontrol.c, mem_cgroup_get_max().
-  func domainPages(_ configuration: Assembler.Configuration) -> Pages? {
-    if let pages = record.domainPages { return pages }
-    guard record.inferred else { return nil }
-    guard record.limitCgroupID != nil else {
-      return scope(configuration) == .system ? configuration.systemDomainPages : nil
-    }
-    guard let (cgroup, index) = limitLevel, let limit = cgroup.levels[index].limit.pages else { return nil }
-    let swap: Pages =
-      switch (cgroup.version, cgroup.levels[index].swapLimit) {
-      case (2, .pages(let swapLimit)): swapLimit
-      case (_, .pages(let memoryAndSwap)): max(0, memoryAndSwap - limit)
-      case (_, .unlimited): .max
-      }
-    return limit + min(swap, configuration.systemSwapPages)
-  }
-
   /// Scope and the trigger's own facts; the tracepoint rung concludes the scope from whose limit was hit.
   func scope(_ configuration: Assembler.Configuration) -> Scope? {
     if let control = record.trigger.control { return control.scope }
@@ -108,7 +89,7 @@ struct OpenDecision: Sendable {
   func limit(_ configuration: Assembler.Configuration) -> BindingLimit? {
     guard !isOrphan else { return nil }
     var limit = BindingLimit()
-    limit.totalPages = domainPages(configuration)
+    limit.totalPages = record.domainPages
     limit.inferred = record.inferred ? true : nil
     guard let id = record.limitCgroupID else { return limit }
     limit.cgroup = reference(id)
@@ -153,7 +134,7 @@ struct OpenDecision: Sendable {
     kill.scope = scope(configuration)
     if !isOrphan { kill.trigger = trigger(victimPID: victim.record.pid) }
     kill.limit = limit(configuration)
-    kill.badness = badness(victim, ranking: ranking, domainPages: domainPages(configuration))
+    kill.badness = badness(victim, ranking: ranking, domainPages: record.domainPages)
     kill.candidates = candidates
     kill.unavailable = unavailable(ranking, configuration)
     return kill
@@ -216,7 +197,7 @@ struct OpenDecision: Sendable {
     if isOrphan { names += ["scope", "trigger", "limit"] }
     if isOrphan || ranking.count < record.stored { names.append("candidates") }
     if record.inferred, scope(configuration) == nil { names.append("scope") }
-    if record.inferred, domainPages(configuration) == nil {
+    if record.inferred, record.domainPages == nil {
       names += OpenDecision.domainFields
       if record.considered > 0 { names += OpenDecision.candidatesDomainFields }
     }

@@ -6,15 +6,13 @@ struct Ranking {
   private let records: [CandidateRecord]
   private let decision: OpenDecision
   private let configuration: Assembler.Configuration
-  private let domainPages: Pages?
+  private var domainPages: Pages? { decision.record.domainPages }
 
-  init(
-    _ records: [CandidateRecord], decision: OpenDecision, configuration: Assembler.Configuration, domainPages: Pages?
-  ) {
+  /// - Parameter records: in the kernel's order.
+  init(_ records: [CandidateRecord], decision: OpenDecision, configuration: Assembler.Configuration) {
     self.records = records
     self.decision = decision
     self.configuration = configuration
-    self.domainPages = domainPages
   }
 
   /// How many candidates came through.

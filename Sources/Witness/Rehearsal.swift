@@ -14,8 +14,8 @@ enum Rehearsal {
     func candidate(_ pid: Int32) -> KernelRecord {
       .candidate(
         CandidateRecord(
-          parts: parts, points: 114, cgroupID: 2, pid: pid, tid: pid, uid: 0, oomScoreAdj: 0, comm: comm, skipped: nil),
-        decision: 1)
+          parts: parts, points: 114, cgroupID: 2, pid: pid, tid: pid, uid: 0, oomScoreAdj: 0, comm: comm,
+          order: Int(pid) - 1, skipped: nil), decision: 1)
     }
     func level(_ id: UInt64, _ name: String) -> CgroupRecord.Level {
       CgroupRecord.Level(

@@ -29,8 +29,14 @@ final class TracedKernel {
     var sentences: [String] = []
     let ladder = Ladder(rungs: probe.probe.rungs)
     iterator = ProcessIterator()
+    var settings = ProbeSettings(ringBytes: probe.ringBytes(processes: host.processCount))
+    // A recording is for whoever asks later, and for how many.
+    settings.candidatesListed = record == nil ? candidates.limit : nil
+    let pages = host.systemPages
+    (settings.systemPages, settings.swapPages) = (pages.ram + pages.swap, pages.swap)
+    settings.hasManyMemoryNodes = identity.memoryNodes > 1
     if let attached = ladder.attachFirst(
-      ringBytes: probe.ringBytes(processes: host.processCount),
+      settings,
       refused: { refusal in
         let sentence = Wording.sentence(refusal.error)
         sentences.append(sentence)
@@ -41,13 +47,8 @@ final class TracedKernel {
       var configuration = Assembler.Configuration(
         source: attached.rung.source, pageSizeBytes: identity.pageSizeBytes)
       configuration.candidatesListed = candidates.limit
-      let pages = host.systemPages
-      configuration.systemDomainPages = pages.ram + pages.swap
-      configuration.systemSwapPages = pages.swap
-      configuration.hasManyMemoryNodes = identity.memoryNodes > 1
-      configuration.seesBadness =
-        probes.contains { $0.name.hasSuffix("oom_badness") && $0.refusal == nil }
-        || probes.contains { $0.name.hasSuffix("oom_badness.part.0") && $0.refusal == nil }
+      configuration.hasManyMemoryNodes = settings.hasManyMemoryNodes
+      configuration.seesBadness = attached.seesBadness
       configuration.seesMemoryFreed = probes.contains { $0.name.hasSuffix(":exit_mmap") && $0.refusal == nil }
       self.start = start(
         attached.rung.source, refused + probes, seesMemoryFreed: configuration.seesMemoryFreed)
@@ -79,7 +80,6 @@ final class TracedKernel {
     let clock = Clock()
     let context = Recording.Context(
       source: configuration.source, pageSizeBytes: configuration.pageSizeBytes,
-      systemDomainPages: configuration.systemDomainPages, systemSwapPages: configuration.systemSwapPages,
       seesBadness: configuration.seesBadness, seesMemoryFreed: configuration.seesMemoryFreed,
       hasManyMemoryNodes: configuration.hasManyMemoryNodes,
       wallLessMonotonicNanoseconds: clock.wall - clock.monotonic)

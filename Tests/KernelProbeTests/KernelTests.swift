@@ -160,7 +160,9 @@ enum Kernel {
   /// Why no rung can be had here; nil where one can.
   static let ladderRefusal: String? = {
     var refusals: [String] = []
-    if Ladder().attachFirst(ringBytes: 4096, refused: { refusals.append("\($0.rung.rawValue): \($0.error)") }) == nil {
+    if Ladder().attachFirst(
+      ProbeSettings(ringBytes: 4096), refused: { refusals.append("\($0.rung.rawValue): \($0.error)") }) == nil
+    {
       return refusals.joined(separator: "; ")
     }
     return nil
@@ -171,7 +173,7 @@ enum Kernel {
     .enabled(if: ladderRefusal == nil || Kernel.mustRun, "\(ladderRefusal ?? "")"))
   func ladder() throws {
     var refused: [ProbeRung] = []
-    let attached = Ladder().attachFirst(ringBytes: 5000) { refused.append($0.rung) }
+    let attached = Ladder().attachFirst(ProbeSettings(ringBytes: 5000)) { refused.append($0.rung) }
     guard let attached else {
       Issue.record("no rung: \(KernelTests.ladderRefusal ?? "")")
       return
@@ -189,7 +191,7 @@ enum Kernel {
   @Test("a rung that is not asked for is not tried")
   func emptyLadder() {
     var refused = 0
-    let attached = Ladder(rungs: []).attachFirst(ringBytes: 4096) { _ in refused += 1 }
+    let attached = Ladder(rungs: []).attachFirst(ProbeSettings(ringBytes: 4096)) { _ in refused += 1 }
     let isAttached = attached != nil
     #expect(!isAttached)
     #expect(refused == 0)
@@ -202,7 +204,7 @@ enum Kernel {
 
   @Test("a ring is as large as a power of two of at least a page", arguments: sizes)
   func ringSize(wanted: Int, entries: UInt32) {
-    #expect(OpenProbe.ringEntries(wanted) == entries)
+    #expect(ProbeSettings.ringEntries(wanted) == entries)
   }
 
   @Test("symbols are found by their whole names, in the kernel and in modules; a list that is not there has none")

@@ -60,8 +60,8 @@ import Testing
         Wire.candidate(50, flags: [OW_CANDIDATE_POINTS]), Wire.candidate(60, flags: [OW_CANDIDATE_VICTIM]),
       ]),
       [
-        "candidate of 3: 50/51 task uid 30 adj 40 in 7 \(parts) points 15 skipped -",
-        "candidate of 3: 60/61 task uid 30 adj 40 in 7 \(parts) points - skipped already_victim",
+        "candidate of 3, 55: 50/51 task uid 30 adj 40 in 7 \(parts) points 15 skipped -",
+        "candidate of 3, 65: 60/61 task uid 30 adj 40 in 7 \(parts) points - skipped already_victim",
       ]
     ),
     (Wire.candidates([]), []),
@@ -118,8 +118,8 @@ import Testing
     ([UInt8](repeating: 0xff, count: 4096), ["malformed 65535 4096"]),
     ([UInt8](repeating: 0, count: 4096), ["malformed 0 4096"]),
     (Wire.bytes(Wire.header(OW_KINDS)) + [UInt8](repeating: 0, count: 400), ["malformed 9 424"]),
-    (Wire.candidates([Wire.candidate(50)], count: 2), ["malformed 2 120"]),
-    (Wire.candidates((0..<33).map { Wire.candidate($0) }), ["malformed 2 2936"]),
+    (Wire.candidates([Wire.candidate(50)], count: 2), ["malformed 2 128"]),
+    (Wire.candidates((0..<33).map { Wire.candidate($0) }), ["malformed 2 3200"]),
     (Wire.candidates([], count: Int(UInt32.max)), ["malformed 2 32"]),
     (Wire.cgroup((0..<17).map { (UInt64($0), 1) }, names: [UInt8](repeating: 0, count: 17)), ["malformed 3 689"]),
     (Wire.cgroup([(7, 1), (6, 1), (1, 1)], names: Array("b\0".utf8)), ["malformed 3 674"]),

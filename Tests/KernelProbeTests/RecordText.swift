@@ -9,7 +9,7 @@ func text(_ record: KernelRecord) -> String {
       + "points \(text(d.chosenPoints)) limit \(text(d.limitCgroupID)) \(d.stored)/\(d.considered) chosen \(d.chosenPID) "
       + "message \(text(d.message)) \(d.inferred) \(d.group) \(d.expectMore)"
   case .candidate(let c, let decision):
-    "candidate of \(decision): \(c.pid)/\(c.tid) \(c.comm.name.text) uid \(c.uid) adj \(c.oomScoreAdj) in \(c.cgroupID) "
+    "candidate of \(decision), \(c.order): \(c.pid)/\(c.tid) \(c.comm.name.text) uid \(c.uid) adj \(c.oomScoreAdj) in \(c.cgroupID) "
       + "parts \(text(c.parts)) points \(text(c.points)) skipped \(text(c.skipped?.rawValue))"
   case .cgroup(let c):
     "cgroup of \(c.decision): v\(c.version) \(c.truncated) "

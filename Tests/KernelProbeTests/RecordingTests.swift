@@ -8,8 +8,8 @@ import Testing
 
 @Suite struct RecordingTests {
   private static let context = Recording.Context(
-    source: .tracepoint, pageSizeBytes: 4096, systemDomainPages: 1_000_000, systemSwapPages: 3000, seesBadness: true,
-    seesMemoryFreed: false, hasManyMemoryNodes: false, wallLessMonotonicNanoseconds: 1_700_000_000_000_000_000)
+    source: .tracepoint, pageSizeBytes: 4096, seesBadness: true, seesMemoryFreed: false, hasManyMemoryNodes: false,
+    wallLessMonotonicNanoseconds: 1_700_000_000_000_000_000)
 
   /// A path that is nobody else's; the file is removed at the end of its life.
   final class Path {
@@ -85,7 +85,7 @@ import Testing
       context.source = source
       (context.seesBadness, context.seesMemoryFreed, context.hasManyMemoryNodes) =
         (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0)
-      (context.pageSizeBytes, context.systemSwapPages, context.wallLessMonotonicNanoseconds) = (65_536, 0, -5)
+      (context.pageSizeBytes, context.wallLessMonotonicNanoseconds) = (65_536, -5)
       let path = try Path()
       try RecordingTests.write([], to: path, context)
       let read = RecordingTests.read(path)
@@ -100,10 +100,10 @@ import Testing
     let records = [Wire.bytes(Wire.end), Wire.bytes(Wire.outcome(OW_EXIT.rawValue)), Wire.bytes(Wire.kill())]
     try RecordingTests.write(records, to: path)
     let whole = path.bytes
-    #expect(whole.count == 64 + 3 * 4 + records.reduce(0) { $0 + $1.count })
+    #expect(whole.count == Recording.headerBytes + 3 * 4 + records.reduce(0) { $0 + $1.count })
     for length in 0..<whole.count {
       try path.write(Array(whole.prefix(length)))
-      var start = 64
+      var start = Recording.headerBytes
       var told: [String] = []
       for record in records where start + 4 + record.count <= length {
         told += Wire.decode(record)
@@ -111,7 +111,9 @@ import Testing
       }
       let read = RecordingTests.read(path)
       #expect(read.told == told, "\(length) bytes")
-      #expect(read.failure == (length < 64 ? "not a recording" : length == start ? nil : "damaged at \(start)"))
+      #expect(
+        read.failure
+          == (length < Recording.headerBytes ? "not a recording" : length == start ? nil : "damaged at \(start)"))
     }
   }
 
@@ -129,7 +131,7 @@ import Testing
         let read = RecordingTests.read(path)
         #expect((read.context == nil) == (read.failure == "not a recording"), "byte \(offset)")
         if offset < 8 { #expect(read.failure == "not a recording", "byte \(offset)") }
-        if offset >= 64 { #expect(read.context == RecordingTests.context, "byte \(offset)") }
+        if offset >= Recording.headerBytes { #expect(read.context == RecordingTests.context, "byte \(offset)") }
         // Damage in the last record, an end of a process, leaves all before it.
         if offset >= whole.count - 44 { #expect(read.told.prefix(8) == told.prefix(8), "byte \(offset)") }
       }

@@ -64,6 +64,7 @@ enum Wire {
     candidate.tid = pid + 1
     candidate.uid = 30
     candidate.oom_score_adj = 40
+    candidate.order = UInt32(pid) + 5
     candidate.flags = UInt16(flags.reduce(0) { $0 | $1.rawValue })
     set(&candidate.comm, "task")
     return candidate

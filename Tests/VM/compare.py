@@ -72,6 +72,8 @@ def examine(folder: Path) -> Findings:
             check_report(findings, event, decision, facts, dead)
         check_decision(findings, [event for event, _ in told] + sharers, decision)
         dead |= {event["victim"]["pid"] for event, _ in told} | {event["victim"]["pid"] for event in sharers}
+    for fewer in sorted(folder.glob("trace.first-*.ndjson")):
+        check_fewer(findings, fewer, [event for event in events if event["type"] == "oom_kill"])
     findings.where = "stream"
     for event in pool:
         if event["victim"].get("kernel_count") != 0 or event["decision"]["id"] not in owners:
@@ -223,6 +225,27 @@ def check_sum(findings: Findings, path: str, badness: dict | None) -> None:
     findings.check(f"{path}: parts beside points", badness["points"], total)
 
 
+def check_fewer(findings: Findings, path: Path, kills: list[dict]) -> None:
+    """A stream of fewer candidates has the same kills, and of each the first of the same list."""
+    events, problems = read_stream(path)
+    findings.mismatches += problems
+    told = [event for event in events if event["type"] == "oom_kill"]
+    listed = int(path.stem.rpartition("-")[2])
+    findings.where = path.name
+    findings.check("kills", [kill["victim"]["pid"] for kill in kills], [kill["victim"]["pid"] for kill in told])
+    for whole, short in zip(kills, told):
+        for name in ("considered", "runner_up_margin"):
+            findings.check(f"candidates.{name}", whole["candidates"].get(name), short["candidates"].get(name))
+        first = [ranked(one, whole) for one in whole["candidates"]["list"][:listed]]
+        findings.check("candidates.list", first, [ranked(one, short) for one in short["candidates"]["list"]])
+
+
+def ranked(candidate: dict, event: dict) -> tuple:
+    """What must not depend on how many are listed. The tracepoint rung looks at the victim when its memory goes already."""
+    moves = event["source"] == "tracepoint" and candidate["pid"] == event["victim"]["pid"]
+    return candidate["pid"], candidate.get("rank"), candidate.get("skipped"), None if moves else candidate.get("points")
+
+
 def check_report(findings: Findings, event: dict, decision: Decision, facts: dict[str, str], dead: set[int]) -> None:
     """Trigger, scope, limit and candidates; nothing where the kernel left the report out."""
     report = decision.report
@@ -280,6 +303,8 @@ def check_no_kills(findings: Findings, events: list[dict], reports: list[Report]
             check_trigger(findings, event, report)
             if report.stats_path is not None:
                 findings.expect_name(event, "limit.cgroup.path", report.stats_path)
+    for fewer in sorted(folder.glob("trace.first-*.ndjson")):
+        check_fewer(findings, fewer, [event for event in events if event["type"] == "oom_kill"])
     findings.where = "stream"
     if any(event.get("source") == "tracepoint" for event in events):
         return

@@ -13,45 +13,39 @@ import Testing
     /// What the kernel has: swap alone on version 2, memory and swap on 1.
     var swapUsage: Pages
     var swapLimit: Limit
-    var hostSwap: Pages = 3000
     var toldSwapUsage: Pages
     var toldSwapLimit: Limit
-    var domain: Pages?
   }
 
   static let rows: [Row] = [
     Row(
-      testDescription: "v2, swap limit below the host's swap", version: 2, swapUsage: 40, swapLimit: .pages(1000),
-      toldSwapUsage: 40, toldSwapLimit: .pages(1000), domain: 9192),
-    Row(
-      testDescription: "v2, swap limit above the host's swap", version: 2, swapUsage: 40, swapLimit: .pages(5000),
-      toldSwapUsage: 40, toldSwapLimit: .pages(5000), domain: 11_192),
+      testDescription: "v2, swap limited", version: 2, swapUsage: 40, swapLimit: .pages(1000),
+      toldSwapUsage: 40, toldSwapLimit: .pages(1000)),
     Row(
       testDescription: "v2, swap not limited", version: 2, swapUsage: 0, swapLimit: .unlimited, toldSwapUsage: 0,
-      toldSwapLimit: .unlimited, domain: 11_192),
+      toldSwapLimit: .unlimited),
     Row(
       testDescription: "v2, no swap allowed", version: 2, swapUsage: 0, swapLimit: .pages(0), toldSwapUsage: 0,
-      toldSwapLimit: .pages(0), domain: 8192),
+      toldSwapLimit: .pages(0)),
     Row(
       testDescription: "v1, memory+swap above memory", version: 1, swapUsage: 8300, swapLimit: .pages(9000),
-      toldSwapUsage: 108, toldSwapLimit: .pages(808), domain: 9000),
+      toldSwapUsage: 108, toldSwapLimit: .pages(808)),
     Row(
       testDescription: "v1, memory+swap as memory", version: 1, swapUsage: 8192, swapLimit: .pages(8192),
-      toldSwapUsage: 0, toldSwapLimit: .pages(0), domain: 8192),
+      toldSwapUsage: 0, toldSwapLimit: .pages(0)),
     Row(
       testDescription: "v1, memory+swap not limited, and read a moment before memory", version: 1, swapUsage: 8190,
-      swapLimit: .unlimited, toldSwapUsage: 0, toldSwapLimit: .unlimited, domain: 11_192),
+      swapLimit: .unlimited, toldSwapUsage: 0, toldSwapLimit: .unlimited),
     Row(
-      testDescription: "v1, a host without swap", version: 1, swapUsage: 8192, swapLimit: .pages(9000), hostSwap: 0,
-      toldSwapUsage: 0, toldSwapLimit: .pages(808), domain: 8192),
-    Row(
-      testDescription: "v2, a group without a limit is no domain of known size", version: 2, limit: .unlimited,
-      swapUsage: 0, swapLimit: .unlimited, toldSwapUsage: 0, toldSwapLimit: .unlimited, domain: nil),
+      testDescription: "v2, not limited", version: 2, limit: .unlimited,
+      swapUsage: 0, swapLimit: .unlimited, toldSwapUsage: 0, toldSwapLimit: .unlimited),
   ]
 
-  @Test("limit and domain are those that the kernel would compute", arguments: rows)
-  func domain(row: Row) {
-    var assembler = Assembler.test(.tracepoint) { $0.systemSwapPages = row.hostSwap }
+  @Test(
+    "limit and swap are told as the group's files do, also where the kernel counts memory and swap together",
+    arguments: rows)
+  func limit(row: Row) {
+    var assembler = Assembler.test(.tracepoint)
     let level = Make.level(
       7, "b", usage: 8192, row.limit, swapUsage: row.swapUsage, row.swapLimit)
     let kill = assembler.receive([
@@ -65,16 +59,16 @@ import Testing
     #expect(kill?.limit?.limit == row.limit)
     #expect(kill?.limit?.swapUsagePages == row.toldSwapUsage)
     #expect(kill?.limit?.swapLimit == row.toldSwapLimit)
-    #expect(kill?.limit?.totalPages == row.domain)
-    #expect(kill?.badness?.domainPages == row.domain)
-    #expect(kill?.badness?.points == row.domain.map { 500 + 100 * ($0 / 1000) })
+    #expect(kill?.limit?.totalPages == 8192 && kill?.badness?.domainPages == 8192)
+    #expect(kill?.badness?.points == 1300)
   }
 
-  @Test("without a group the domain is RAM and swap of the host")
+  @Test("without a group the domain is the whole host")
   func system() {
     var assembler = Assembler.test(.tracepoint)
     let kill = assembler.receive([
-      Make.inferred(limit: nil, considered: 1), Make.candidate(20, Make.parts(500), adj: -10), Make.kill(adj: -10),
+      Make.inferred(limit: nil, considered: 1, domain: 1_000_000), Make.candidate(20, Make.parts(500), adj: -10),
+      Make.kill(adj: -10),
     ]).kills.first
     #expect(kill?.scope == .system)
     #expect(kill?.limit?.totalPages == 1_000_000)
@@ -92,7 +86,7 @@ import Testing
     var assembler = Assembler.test(.tracepoint)
     assembler.configuration.hasManyMemoryNodes = true
     let kill = assembler.receive([
-      Make.inferred(limit: nil, considered: 2), Make.candidate(20, Make.parts(500)),
+      Make.inferred(limit: nil, considered: 2, domain: nil), Make.candidate(20, Make.parts(500)),
       Make.candidate(21, Make.parts(900), adj: -1000, skipped: .oomScoreAdjMin), Make.kill(adj: -10),
     ]).kills.first
     #expect(kill?.scope == nil && kill?.limit?.totalPages == nil)
@@ -113,7 +107,8 @@ import Testing
     var assembler = Assembler.test(.tracepoint)
     assembler.configuration.hasManyMemoryNodes = true
     let kill = assembler.receive([
-      Make.inferred(limit: nil, considered: 1, isSysrq: true), Make.candidate(20, Make.parts(500)), Make.kill(),
+      Make.inferred(limit: nil, considered: 1, domain: 1_000_000, isSysrq: true), Make.candidate(20, Make.parts(500)),
+      Make.kill(),
     ]).kills.first
     #expect(kill?.scope == .system && kill?.decision.path == .sysrq)
     #expect(kill?.badness?.points == 500 && kill?.badness?.domainPages == 1_000_000)
@@ -129,7 +124,7 @@ import Testing
       Make.cgroup(levels: [Make.level(9, "other", usage: 1, .pages(2))]), Make.cgroup(decision: 4), Make.kill(),
     ]).kills.first
     #expect(kill?.limit?.cgroup == CgroupRef(path: nil, id: 7, version: 1))
-    #expect(kill?.limit?.limit == nil && kill?.limit?.totalPages == nil && kill?.badness?.points == nil)
+    #expect(kill?.limit?.limit == nil && kill?.limit?.totalPages == 8192 && kill?.badness?.points == 500)
     #expect(kill?.unavailable.last == "limit.limit_pages")
   }
 

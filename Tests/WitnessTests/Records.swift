@@ -45,11 +45,12 @@ enum Make {
   /// As mark_victim alone tells it.
   static func inferred(
     _ id: UInt64 = 1, at time: Int64 = 1_000_000, limit: UInt64? = 7, considered: Int = 2, chosen: Int32 = 20,
-    expectMore: Bool = false, isSysrq: Bool = false
+    domain: Pages? = 8192, expectMore: Bool = false, isSysrq: Bool = false
   ) -> KernelRecord {
     .decision(
       DecisionRecord(
-        decision: id, monotonicNanoseconds: time, trigger: trigger(control: nil), domainPages: nil, chosenPoints: nil,
+        decision: id, monotonicNanoseconds: time, trigger: trigger(control: nil), domainPages: domain,
+        chosenPoints: nil,
         limitCgroupID: limit, considered: considered, stored: considered, chosenPID: chosen, message: nil,
         inferred: true, group: false, expectMore: expectMore, isSysrq: isSysrq))
   }
@@ -61,7 +62,7 @@ enum Make {
     .candidate(
       CandidateRecord(
         parts: parts, points: points, cgroupID: 7, pid: pid, tid: pid, uid: 1000, oomScoreAdj: adj,
-        comm: comm("task\(pid)"), skipped: skipped), decision: decision)
+        comm: comm("task\(pid)"), order: Int(pid), skipped: skipped), decision: decision)
   }
 
   static func kill(
@@ -118,8 +119,6 @@ extension Assembler {
     _ source: Source = .kprobe, _ change: (inout Configuration) -> Void = { _ in }
   ) -> Assembler {
     var configuration = Configuration(source: source, pageSizeBytes: 4096)
-    configuration.systemDomainPages = 1_000_000
-    configuration.systemSwapPages = 3000
     configuration.seesBadness = source != .tracepoint
     change(&configuration)
     return Assembler(configuration)

@@ -21,8 +21,6 @@ import Testing
     let reader = try Recording.Reader(path: path)
     var configuration = Assembler.Configuration(
       source: reader.context.source, pageSizeBytes: reader.context.pageSizeBytes)
-    configuration.systemDomainPages = reader.context.systemDomainPages
-    configuration.systemSwapPages = reader.context.systemSwapPages
     configuration.seesBadness = reader.context.seesBadness
     configuration.seesMemoryFreed = reader.context.seesMemoryFreed
     configuration.hasManyMemoryNodes = reader.context.hasManyMemoryNodes
@@ -142,7 +140,7 @@ import Testing
           let told = actions.filter { if case .lose = $0 { false } else { true } }
           #expect(actions.lines.count == told.count)
         } catch {
-          #expect(offset < 64, "byte \(offset): \(error)")
+          #expect(offset < 48, "byte \(offset): \(error)")
         }
       }
       pwrite(descriptor, [bytes[offset]], 1, off_t(offset))

@@ -14,6 +14,7 @@
 #define OW_CGROUP_NAMES_BYTES 2048
 #define OW_CANDIDATES_PER_CHUNK 32
 #define OW_CHUNKS 512
+#define OW_KEPT_MAX 64 /* candidates that can be ranked in the kernel; else all are sent */
 #define OW_CANDIDATES_MAX (OW_CANDIDATES_PER_CHUNK * OW_CHUNKS)
 
 enum ow_kind {
@@ -84,7 +85,7 @@ struct ow_decision {
 	__s64 chosen_points; /* oc->chosen_points */
 	__u64 limit_cgroup;  /* id; 0: no memcg limit */
 	__u32 considered;    /* user tasks looked at */
-	__u32 stored;	     /* of these in OW_CANDIDATES records */
+	__u32 stored;	     /* of these in OW_CANDIDATES records: all, or what the list needs */
 	__s32 chosen_pid;
 	__s32 chosen_tid;
 	char message[OW_MESSAGE_BYTES]; /* empty: not seen */
@@ -100,6 +101,8 @@ enum ow_candidate_flags {
 	OW_CANDIDATE_VICTIM = 1 << 5, /* signal->oom_mm was set: an earlier kill is in flight */
 	OW_CANDIDATE_RSS_EXACT = 1 << 6,
 	OW_CANDIDATE_KTHREAD = 1 << 7, /* struct ow_task alone */
+	OW_CANDIDATE_PASSED_OVER = OW_CANDIDATE_INIT | OW_CANDIDATE_NO_MM | OW_CANDIDATE_OOM_SKIP | OW_CANDIDATE_VFORK |
+				   OW_CANDIDATE_VICTIM | OW_CANDIDATE_KTHREAD,
 };
 
 struct ow_candidate {
@@ -111,17 +114,19 @@ struct ow_candidate {
 	__u32 uid;
 	__s16 oom_score_adj;
 	__u16 flags;
+	__u32 order; /* its place among all that were considered, as the kernel came to them */
+	__u32 padding;
 	char comm[OW_COMM_BYTES];
 };
-_Static_assert(sizeof(struct ow_candidate) == 88, "ow_candidate");
+_Static_assert(sizeof(struct ow_candidate) == 96, "ow_candidate");
 
 struct ow_candidates {
 	struct ow_header header;
-	__u32 first; /* index of list[0] in the kernel's order */
+	__u32 padding;
 	__u32 count;
 	struct ow_candidate list[OW_CANDIDATES_PER_CHUNK]; /* `count` of them are sent */
 };
-_Static_assert(sizeof(struct ow_candidates) == 32 + 32 * 88, "ow_candidates");
+_Static_assert(sizeof(struct ow_candidates) == 32 + 32 * 96, "ow_candidates");
 
 /* Limits of PAGE_COUNTER_MAX and more mean none; `swap` is the swap counter on v2, memory+swap on v1. */
 struct ow_cgroup_level {

@@ -25,8 +25,6 @@ struct Replay: ParsableCommand {
     let context = reader.context
     var configuration = Assembler.Configuration(source: context.source, pageSizeBytes: context.pageSizeBytes)
     configuration.candidatesListed = candidates.limit
-    configuration.systemDomainPages = context.systemDomainPages
-    configuration.systemSwapPages = context.systemSwapPages
     configuration.seesBadness = context.seesBadness
     configuration.seesMemoryFreed = context.seesMemoryFreed
     configuration.hasManyMemoryNodes = context.hasManyMemoryNodes

@@ -72,6 +72,7 @@ kill_count() {
 run_scenario() {
   R=/results/$SCENARIO
   HOGS=
+  FEWER= # numbers of candidates; for each a tracer more lists so many
   mkdir -p "$R"
   setup() { :; }
   teardown() { :; }
@@ -105,20 +106,34 @@ write_facts() {
 }
 
 start_tracer() {
-  /bin/oomwitness trace --output ndjson --candidates all --probe "$RUNG" >"$R/trace.ndjson" 2>"$R/trace.err" &
+  OTHERS=
+  for few in $FEWER; do
+    trace "$few" "$R/trace.first-$few.ndjson"
+    OTHERS="$OTHERS $TRACER"
+  done
+  trace all "$R/trace.ndjson"
+}
+
+# trace N|all FILE
+trace() {
+  /bin/oomwitness trace --output ndjson --candidates "$1" --probe "$RUNG" >"$2" 2>>"$R/trace.err" &
   TRACER=$!
-  until_ tracer_has_begun || echo "tracer_start=never" >>"$R/facts"
+  until_ tracer_has_begun "$2" || echo "tracer_start=never" >>"$R/facts"
 }
 
 tracer_has_begun() {
-  grep -q stream_start "$R/trace.ndjson" || has_ended $TRACER
+  grep -q stream_start "$1" || has_ended $TRACER
 }
 
 stop_tracer() {
-  kill -TERM $TRACER
-  gone $TRACER || kill -KILL $TRACER
-  wait $TRACER
-  echo "tracer_exit=$?" >>"$R/facts"
+  for tracer in $OTHERS $TRACER; do
+    kill -TERM $tracer
+    gone $tracer || kill -KILL $tracer
+    wait $tracer
+    status=$?
+    [ $status -eq 0 ] || break
+  done
+  echo "tracer_exit=$status" >>"$R/facts"
 }
 
 # By what they run, and by the number under which they were started: one whose first thread has ended shows nothing that it runs.
