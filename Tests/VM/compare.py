@@ -303,8 +303,6 @@ def check_no_kills(findings: Findings, events: list[dict], reports: list[Report]
             check_trigger(findings, event, report)
             if report.stats_path is not None:
                 findings.expect_name(event, "limit.cgroup.path", report.stats_path)
-    for fewer in sorted(folder.glob("trace.first-*.ndjson")):
-        check_fewer(findings, fewer, [event for event in events if event["type"] == "oom_kill"])
     findings.where = "stream"
     if any(event.get("source") == "tracepoint" for event in events):
         return
