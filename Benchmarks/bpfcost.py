@@ -125,7 +125,7 @@ def measure(options):
     section = Section(
         "What the BPF programs cost the kernel",
         "kernel.bpf_stats_enabled=1; run_time_ns and run_cnt of our programs by `bpftool prog show --json`, before and after.")
-    with statistics(), oomwitness(options.binary, "--candidates", "0") as tracer:
+    with statistics(), oomwitness(options.binary) as tracer:
         per_kill(section, tracer, options)
         per_candidate(section, tracer, options)
     return section

@@ -166,8 +166,21 @@ static __always_inline bool has_room(__u64 bytes)
 	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) + bytes + size / 4 <= size;
 }
 
+/*
+ * Wakes user space before there is anything to read: it is there, and has read memory and pressure, by the time that
+ * the kernel has chosen and said so. What is discarded is never seen there.
+ */
+static __always_inline void announce(void)
+{
+	void *nothing = bpf_ringbuf_reserve(&events, sizeof(__u64), 0);
+
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 static __always_inline void scan_begin(__u64 oc)
 {
+	announce();
 	scan.owner = bpf_get_current_task();
 	scan.oc = oc;
 	scan.began_ns = bpf_ktime_get_ns();

@@ -13,6 +13,17 @@ package final class HostFacts {
   private let users: UserNames
   private let cache: ProcessCache
   private let clock: Clock
+  private var ahead: Ahead?
+
+  /// Memory and pressure, as they were read when the kernel began to choose.
+  private struct Ahead {
+    var memory: MemoryState?
+    var pressure: PressureStall?
+    var moment: Int64
+  }
+
+  /// Older than this, memory and pressure are read again.
+  private static let aheadNanoseconds: Int64 = 5_000_000
 
   package init(
     identity: HostIdentity, memory: MemoryReader, cgroups: CgroupReader, users: UserNames, cache: ProcessCache,
@@ -28,6 +39,12 @@ package final class HostFacts {
 
   /// vmstat's oom_kill; nil where it cannot be read.
   package var oomKillCount: Int64? { (try? memory.oomKillCount()) ?? nil }
+
+  /// Reads memory and pressure for the kills that are told within the next milliseconds.
+  package func readAhead() {
+    ahead = Ahead(
+      memory: (try? memory.state()) ?? nil, pressure: (try? memory.pressure()) ?? nil, moment: clock.monotonic)
+  }
 
   /// Reads the biggest processes again, and the names of users where their file has changed.
   package func refresh(biggest: [ProcessCache.Sized]) {
@@ -45,8 +62,9 @@ package final class HostFacts {
     complete(&kill.trigger)
     if kill.limit != nil { complete(&kill.limit!.cgroup) }
     for index in kill.candidates?.list.indices ?? 0..<0 { complete(&kill.candidates!.list[index].cgroup) }
-    if kill.memory == nil { kill.memory = (try? memory.state()) ?? nil }
-    kill.pressureStall = (try? memory.pressure()) ?? nil
+    if ahead.map({ clock.monotonic - $0.moment > HostFacts.aheadNanoseconds }) ?? true { readAhead() }
+    if kill.memory == nil { kill.memory = ahead?.memory }
+    kill.pressureStall = ahead?.pressure
     kill.nameWhatProcLacked()
   }
 

@@ -40,6 +40,8 @@ package final class WitnessLoop {
     package init(tell: @escaping (Event, EventTime) -> Bool) { self.tell = tell }
   }
 
+  /// How long the kernel's choice is awaited without sleep.
+  private static let attentionNanoseconds: Int64 = 1_000_000
   /// Snapshots under pressure are no closer than this.
   private static let refreshGapNanoseconds: Int64 = 500_000_000
 
@@ -76,6 +78,7 @@ package final class WitnessLoop {
       let woken = wait(until: [nextPeriod, input.deadline, stopAt].compactMap { $0 }.min()!)
       let oomKill = clock.monotonic >= nextPeriod ? host.oomKillCount : nil  // before the records that it counts
       input.collect(&actions)
+      if woken.contains(.input), actions.isEmpty { attend() }
       let now = clock.monotonic
       input.expire(now: now, &actions)
       perform()
@@ -89,6 +92,18 @@ package final class WitnessLoop {
       if let count = options.count, end.kills >= count { break }
     }
     finish()
+  }
+
+  /// Woken, and nothing to tell yet: the kernel is choosing. What it will be told with is read now, and the choice is
+  /// awaited, since to be woken again takes longer; but not for a console that takes its time.
+  private func attend() {
+    host.readAhead()
+    let patience = clock.monotonic + WitnessLoop.attentionNanoseconds
+    repeat {
+      sched_yield()
+      surroundings.runs()
+      input.collect(&actions)
+    } while actions.isEmpty && clock.monotonic < patience
   }
 
   /// Detached, nothing new can come: what is left is told, and the sum must be right.
