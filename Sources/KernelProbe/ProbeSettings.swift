@@ -6,16 +6,18 @@ import Glibc
 /// What the programs have to know before they are loaded.
 package struct ProbeSettings: Sendable {
   /// Size of the ring; rounded up to a power of two of at least a page.
-  package var ringBytes: Int
+  package var ringBytes: Int = 1 << 16
   /// How many candidates an event lists; nil: all. Of the others no more than their count crosses the ring.
-  package var candidatesListed: Int?
+  package let candidatesListed: Int?
   /// RAM and swap of the host in pages, and swap alone: the domain is theirs to say where the kernel's is not seen.
   package var systemPages: Int64 = 0
   package var swapPages: Int64 = 0
   /// More than one NUMA node has memory.
   package var hasManyMemoryNodes = false
 
-  package init(ringBytes: Int) { self.ringBytes = ringBytes }
+  package init(candidatesListed: Int? = nil) { self.candidatesListed = candidatesListed }
+
+  package var keepsAll: Bool { kept == nil }
 
   /// The next power of two of at least one page: what the kernel takes as size of a ring.
   package static func ringEntries(_ bytes: Int) -> UInt32 {

@@ -5,6 +5,8 @@ import Events
 package protocol WitnessInput: AnyObject {
   /// Readable when there is something to collect; -1 where there is no waiting.
   var descriptor: Int32 { get }
+  /// Wakes the loop before there is anything to tell: when the kernel begins to choose.
+  var announcesKills: Bool { get }
   /// When `expire` has something to do, on CLOCK_MONOTONIC.
   var deadline: Int64? { get }
   /// Takes what has come, and says what is to be done.
@@ -29,6 +31,7 @@ package final class RecordInput: WitnessInput {
   }
 
   package var descriptor: Int32 { source.descriptor }
+  package var announcesKills: Bool { true }
   package var deadline: Int64? { assembler.deadline }
   package var losses: LossCounters { source.losses }
   package var waitingKernelCount: Int64 { assembler.waitingKernelCount }

@@ -78,7 +78,7 @@ package final class WitnessLoop {
       let woken = wait(until: [nextPeriod, input.deadline, stopAt].compactMap { $0 }.min()!)
       let oomKill = clock.monotonic >= nextPeriod ? host.oomKillCount : nil  // before the records that it counts
       input.collect(&actions)
-      if woken.contains(.input), actions.isEmpty { attend() }
+      if input.announcesKills, woken.contains(.input), actions.isEmpty { attend() }
       let now = clock.monotonic
       input.expire(now: now, &actions)
       perform()

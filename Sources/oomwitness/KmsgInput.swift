@@ -45,6 +45,8 @@ final class KmsgInput: WitnessInput {
   }
 
   var descriptor: Int32 { isBroken ? -1 : reader.descriptor }
+  /// The log speaks of many things.
+  var announcesKills: Bool { false }
   var deadline: Int64? { assembler.nextDeadlineNanoseconds }
   var losses: LossCounters { counters }
   var waitingKernelCount: Int64 { Int64(assembler.killsWaiting) }

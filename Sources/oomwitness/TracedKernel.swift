@@ -29,9 +29,9 @@ final class TracedKernel {
     var sentences: [String] = []
     let ladder = Ladder(rungs: probe.probe.rungs)
     iterator = ProcessIterator()
-    var settings = ProbeSettings(ringBytes: probe.ringBytes(processes: host.processCount))
     // A recording is for whoever asks later, and for how many.
-    settings.candidatesListed = record == nil ? candidates.limit : nil
+    var settings = ProbeSettings(candidatesListed: record == nil ? candidates.limit : nil)
+    settings.ringBytes = probe.ringBytes(candidates: settings.keepsAll ? host.processCount : 0)
     let pages = host.systemPages
     (settings.systemPages, settings.swapPages) = (pages.ram + pages.swap, pages.swap)
     settings.hasManyMemoryNodes = identity.memoryNodes > 1

@@ -173,7 +173,9 @@ enum Kernel {
     .enabled(if: ladderRefusal == nil || Kernel.mustRun, "\(ladderRefusal ?? "")"))
   func ladder() throws {
     var refused: [ProbeRung] = []
-    let attached = Ladder().attachFirst(ProbeSettings(ringBytes: 5000)) { refused.append($0.rung) }
+    var settings = ProbeSettings(candidatesListed: 20)
+    settings.ringBytes = 5000
+    let attached = Ladder().attachFirst(settings) { refused.append($0.rung) }
     guard let attached else {
       Issue.record("no rung: \(KernelTests.ladderRefusal ?? "")")
       return
@@ -191,7 +193,7 @@ enum Kernel {
   @Test("a rung that is not asked for is not tried")
   func emptyLadder() {
     var refused = 0
-    let attached = Ladder(rungs: []).attachFirst(ProbeSettings(ringBytes: 4096)) { _ in refused += 1 }
+    let attached = Ladder(rungs: []).attachFirst(ProbeSettings()) { _ in refused += 1 }
     let isAttached = attached != nil
     #expect(!isAttached)
     #expect(refused == 0)

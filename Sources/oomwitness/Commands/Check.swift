@@ -16,7 +16,7 @@ struct Check: ParsableCommand {
     let ladder = Ladder()
     for rung in ladder.rungs {
       do throws(ProbeError) {
-        let probe = try ladder.attach(rung, settings: ProbeSettings(ringBytes: 1 << 16))
+        let probe = try ladder.attach(rung, settings: ProbeSettings())
         print("\(rung.rawValue): works")
         for each in probe.probes { print("  \(each.name): \(each.refusal ?? "attached")") }
         best = best ?? rung.rawValue

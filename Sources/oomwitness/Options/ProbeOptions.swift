@@ -29,8 +29,8 @@ struct ProbeOptions: ParsableArguments {
       valueName: "bytes"))
   var ringBytes: Int?
 
-  /// What the option says, or enough for twice the processes that run now: their candidates come all at once.
-  func ringBytes(processes: Int) -> Int { ringBytes ?? max(1 << 19, processes * 256) }
+  /// What the option says, or enough for twice the candidates that come all at once.
+  func ringBytes(candidates: Int) -> Int { ringBytes ?? max(1 << 19, candidates * 256) }
 
   func validate() throws {
     guard let ringBytes else { return }
