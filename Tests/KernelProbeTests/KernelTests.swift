@@ -161,7 +161,7 @@ enum Kernel {
   static let ladderRefusal: String? = {
     var refusals: [String] = []
     if Ladder().attachFirst(
-      ProbeSettings(ringBytes: 4096), refused: { refusals.append("\($0.rung.rawValue): \($0.error)") }) == nil
+      ProbeSettings(), refused: { refusals.append("\($0.rung.rawValue): \($0.error)") }) == nil
     {
       return refusals.joined(separator: "; ")
     }
