@@ -104,7 +104,9 @@ def check_eligible(
     if row.tgid in dead:
         findings.check(f"{place}: passed over, being dead", True, skipped is not None)
     elif row.columns["oom_score_adj"] == -1000:
-        findings.check(f"{place}: skipped", "oom_score_adj_min", skipped)
+        # The walk of that rung comes after the kill: by then it may have ended, as what waits for the kernel's count does.
+        ended = event["source"] == "tracepoint" and skipped == "no_mm"
+        findings.check(f"{place}: skipped", "oom_score_adj_min", "oom_score_adj_min" if ended else skipped)
     else:
         findings.check(f"{place}: skipped", True, skipped in (None, "in_vfork", "mmf_oom_skip", "no_mm"))
 
@@ -113,15 +115,19 @@ def check_ranks(findings: Findings, candidates: list[dict], chosen_tid: int, mar
     """Ranks are 1.. by points, the chosen one first, also among equals; the margin is to the best of the others."""
     ranked = sorted((c for c in candidates if "rank" in c), key=lambda c: c["rank"])
     findings.check("candidates: ranks", list(range(1, len(ranked) + 1)), [c["rank"] for c in ranked])
-    points = [c["points"] for c in ranked]
-    findings.check("candidates: points by rank", sorted(points, reverse=True), points)
     chosen = next((c for c in ranked if c["tid"] == chosen_tid), None)
     others = [c["points"] for c in ranked if c is not chosen]
     if chosen is None:
+        findings.check("candidates: points by rank", sorted(others, reverse=True), others)
         return
-    findings.check("candidates.runner_up_margin", chosen["points"] - max(others) if others else None, margin)
     approximate = findings.kernel_is_exact and chosen.get("points_source") != "kernel"
-    if approximate and max(others, default=0) > chosen["points"]:
+    if approximate and max(others, default=chosen["points"]) > chosen["points"]:
+        # Told first where the rung knows that it was taken, else by its points; a margin would be no fact.
         findings.note("chosen one not first, by approximate points")
-    else:
-        findings.check("candidates: rank of the chosen one", 1, chosen["rank"])
+        findings.check("candidates: points of the others by rank", sorted(others, reverse=True), others)
+        findings.check("candidates.runner_up_margin", None, margin)
+        return
+    points = [c["points"] for c in ranked]
+    findings.check("candidates: points by rank", sorted(points, reverse=True), points)
+    findings.check("candidates.runner_up_margin", chosen["points"] - max(others) if others else None, margin)
+    findings.check("candidates: rank of the chosen one", 1, chosen["rank"])

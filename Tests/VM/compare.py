@@ -294,9 +294,11 @@ def check_no_kills(findings: Findings, events: list[dict], reports: list[Report]
     """
     told = [event for event in events if event["type"] == "oom_no_kill"]
     ours = [event for event in told if event["reason"] == "no_killable_process"]
-    by_trigger = {report.trigger_tid: report for report in reports}
     for event in ours:
-        report = by_trigger.get(event["trigger"].get("tid"))
+        # One task may find nobody in one group after another.
+        of_trigger = [report for report in reports if report.trigger_tid == event["trigger"].get("tid")]
+        path = ((event.get("limit") or {}).get("cgroup") or {}).get("path", "").encode()
+        report = next((report for report in of_trigger if report.stats_path == path), of_trigger[0] if of_trigger else None)
         findings.where = f"oom_no_kill seq {event['seq']}"
         findings.check("no_killable_process: reports of its trigger", True, report is not None)
         if report:
