@@ -32,6 +32,9 @@ int sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 pid_t gettid(void);
 
+// Declared only with _GNU_SOURCE. Source: tee(2).
+ssize_t tee(int from, int to, size_t bytes, unsigned int flags);
+
 // Has no function in glibc. Source: kcmp(2).
 static inline int clinux_kcmp(pid_t one, pid_t other, int type) {
   return (int)syscall(SYS_kcmp, one, other, type, 0, 0);

@@ -45,3 +45,13 @@ package struct Candidates: Hashable, Sendable {
     self.runnerUpMarginPages = runnerUpMarginPages
   }
 }
+
+extension Candidates {
+  /// By rank, those that were passed over last, no more than `limit`; nil: all.
+  package func first(_ limit: Int?) -> Candidates {
+    var sorted = self
+    sorted.list.sort { ($0.rank ?? .max, $0.pid) < ($1.rank ?? .max, $1.pid) }
+    if let limit { sorted.list = Array(sorted.list.prefix(limit)) }
+    return sorted
+  }
+}

@@ -28,12 +28,12 @@ package enum Event: Hashable, Sendable {
 
 /// When something happened, on both clocks.
 package struct EventTime: Hashable, Sendable {
-  /// Nanoseconds since 1970, UTC.
-  package var wallNanoseconds: Int64
+  /// Nanoseconds since 1970, UTC; nil from a log that has no such clock.
+  package var wallNanoseconds: Int64?
   /// CLOCK_MONOTONIC: since boot, without suspend.
   package var monotonicNanoseconds: Int64?
 
-  package init(wallNanoseconds: Int64, monotonicNanoseconds: Int64?) {
+  package init(wallNanoseconds: Int64?, monotonicNanoseconds: Int64?) {
     self.wallNanoseconds = wallNanoseconds
     self.monotonicNanoseconds = monotonicNanoseconds
   }

@@ -6,14 +6,14 @@
 package struct NDJSONEncoder: ~Copyable {
   package static let schema = "oomwitness.v1"
 
-  private let host: String
+  private let host: String?
   private let bootID: String?
   private let explanation: Explanation
   private var writer = JSONWriter(reserving: 64 * 1024)
   /// Number of the last line; the next has one more.
   package private(set) var sequence: UInt64 = 0
 
-  package init(host: String, bootID: String?, pageSizeBytes: Int) {
+  package init(host: String?, bootID: String?, pageSizeBytes: Int) {
     self.host = host
     self.bootID = bootID
     explanation = Explanation(pageSizeBytes: pageSizeBytes)
@@ -24,9 +24,14 @@ package struct NDJSONEncoder: ~Copyable {
 
   /// One event as one line, `\n` included.
   package mutating func line(_ event: Event, at time: EventTime) -> [UInt8] {
+    line(event, at: time, host: host, bootID: bootID)
+  }
+
+  /// The same for an event of another host or boot; nil where it is not known whose.
+  package mutating func line(_ event: Event, at time: EventTime, host: String?, bootID: String?) -> [UInt8] {
     sequence += 1
     writer.reset()
-    let (host, bootID, sequence, explanation) = (host, bootID, sequence, explanation)
+    let (sequence, explanation) = (sequence, explanation)
     writer.object { json in
       json.field("schema", NDJSONEncoder.schema)
       json.field("type", event.typeName.description)

@@ -8,7 +8,7 @@ import Events
 /// Source: errno(3), proc(5).
 package enum HostError: Error, Hashable, Sendable {
   package enum Operation: String, Sendable {
-    case open, read, write, readlink, list, poll, stat, uname, lock, make
+    case open, read, write, readlink, list, poll, stat, uname, lock, make, run
     case openByHandle = "open_by_handle_at"
   }
   /// A system call failed, for another reason than that its object is gone.

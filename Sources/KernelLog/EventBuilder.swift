@@ -31,7 +31,7 @@ struct EventBuilder {
     let processes = processes()
     return processes.enumerated().map { place, process in
       var decision = Decision(id: id)
-      decision.message = process.printed[0].line.message.rawValue
+      decision.message = process.printed[0].line.message?.rawValue
       decision.path = path(process.printed[0].line.message)
       decision.kills = processes.count
       decision.index = place + 1
@@ -99,7 +99,9 @@ struct EventBuilder {
 
   /// The limit's cgroup and the chosen one's, as far as all lines agree.
   private static func paths(_ report: OOMReport) -> ConstraintLine.Paths {
-    guard let constraint = report.constraint else { return ConstraintLine.Paths() }
+    guard let constraint = report.constraint else {
+      return ConstraintLine.Paths(oomPath: report.limitPaths?.limit, taskPath: report.limitPaths?.task)
+    }
     let killed = report.kills.first { !$0.isAfterGroupLine && $0.line.tid == constraint.chosenTID }
     // Both are read from the chosen task at almost the same time; a name that changed in between fits no reading.
     let comm = killed?.line.comm ?? report.table?.row(tid: constraint.chosenTID)?.comm
@@ -112,11 +114,11 @@ struct EventBuilder {
   }
 
   /// How the kernel came to its choice; nil where a head without which two ways look the same was not printed.
-  private func path(_ message: KillMessage) -> Decision.Path? {
+  private func path(_ message: KillMessage?) -> Decision.Path? {
     if report.groupPath != nil { return .memcgGroup }
     if message == .allocatingTask { return .allocatingTask }
     if message == .memcg { return .scan }
-    return report.header.map { $0.order == -1 ? .sysrq : .scan }
+    return message == nil ? nil : report.header.map { $0.order == -1 ? .sysrq : .scan }
   }
 
   // MARK: Kills
@@ -137,6 +139,7 @@ struct EventBuilder {
     kill.trigger = trigger(victim: process)
     kill.limit = limit(scope: kill.scope)
     kill.badness = scoring.badness(of: line, row: process.row)
+    if let sacrifice = report.sacrifice, sacrifice.tid == line.tid { kill.badness?.procOOMScore = sacrifice.score }
     if isChosen, line.message != .allocatingTask, !report.hasHole {
       kill.candidates = scoring.candidates(victim: line, row: process.row)
     }

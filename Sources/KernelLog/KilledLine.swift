@@ -21,7 +21,8 @@ enum KillMessage: String, CaseIterable {
 /// The name ends at the last `) total-vm:`, after which everything to the end is the kernel's, so that no name can move it.
 /// The one line of a kill that is never rate-limited. Kernel: mm/oom_kill.c, __oom_kill_process().
 struct KilledLine: Hashable {
-  let message: KillMessage
+  /// Nil before 5.1, where a line of its own has it: `SacrificeLine`.
+  var message: KillMessage?
   let tid: Int32
   let comm: KernelName
   let totalVMKilobytes: Int64
@@ -34,15 +35,13 @@ struct KilledLine: Hashable {
 
   init?(_ text: [UInt8]) {
     var scanner = ByteScanner(text)
-    guard let message = KillMessage.take(from: &scanner),
-      let tid: Int32 = scanner.number(after: "Killed process ", unit: " ("), tid > 0,
-      let end = scanner.rest.places(of: ") total-vm:").last
-    else { return nil }
-    self.message = message
+    message = KillMessage.take(from: &scanner)
+    guard let tid: Int32 = scanner.number(after: "Killed process "), tid > 0 else { return nil }
     self.tid = tid
-    comm = KernelName(bytes: Array(text[scanner.index..<end]))
-    var tail = ByteScanner(text[end...])
-    guard let totalVM: Int64 = tail.number(after: ") total-vm:", unit: "kB"),
+    guard let name = KilledLine.name(&scanner, isOld: message == nil) else { return nil }
+    comm = name.comm
+    var tail = scanner
+    guard let totalVM: Int64 = tail.number(after: "total-vm:", unit: "kB") ?? tail.number(after: "vsz:", unit: "kB"),
       let anon: Int64 = tail.number(after: ", anon-rss:", unit: "kB"),
       let file: Int64 = tail.number(after: ", file-rss:", unit: "kB")
     else { return nil }
@@ -59,7 +58,56 @@ struct KilledLine: Hashable {
     guard tail.isAtEnd, sizes.allSatisfy({ $0 >= 0 && ByteScanner.sane ~= $0 }), (-1000...1000) ~= (adj ?? 0) else {
       return nil
     }
-    (self.uid, pgtableKilobytes, oomScoreAdj) = (uid, pgtables, adj)
+    (self.uid, pgtableKilobytes, oomScoreAdj) = (uid ?? name.uid, pgtables, adj)
+  }
+
+  /// ` (COMM) ` up to the sizes. Red Hat has the user in it, ` (COMM), UID 0, ` in 3.10 and `, UID 0, (COMM) ` in 2.6.32,
+  /// where the sizes begin with `vsz:` for others.
+  private static func name(_ scanner: inout ByteScanner, isOld: Bool) -> (comm: KernelName, uid: UInt32?)? {
+    var uid: UInt32?
+    if isOld, scanner.skip(", UID ") {
+      uid = scanner.userID()
+      guard uid != nil, scanner.skip(",") else { return nil }
+    }
+    guard scanner.skip(" (") else { return nil }
+    let start = scanner.index
+    let rest = scanner.rest
+    let ends = isOld ? rest.places(of: ") vsz:") + rest.places(of: "), UID ") : []
+    guard let end = (rest.places(of: ") total-vm:") + ends).max() else { return nil }
+    var tail = ByteScanner(rest[end...])
+    if tail.skip("), UID ") {
+      uid = tail.userID()
+      guard uid != nil, tail.skip(", ") else { return nil }
+    } else {
+      guard tail.skip(") ") else { return nil }
+    }
+    scanner = tail
+    return (KernelName(bytes: Array(rest[start..<end])), uid)
+  }
+}
+
+/// `MESSAGE: Kill process TID (COMM) score 991 or sacrifice child`: whom the kernel chose, before it says whom it killed.
+///
+/// Up to 5.0; a child may die in its place. The score is of 1000, as /proc/PID/oom_score has it; before 2.6.36 it is
+/// something else, and the line `kill process TID (COMM) score 991 or a child`. Kernel: mm/oom_kill.c, oom_kill_process().
+struct SacrificeLine: Hashable {
+  let message: KillMessage
+  let tid: Int32
+  let score: Int?
+
+  init?(_ text: [UInt8]) {
+    var scanner = ByteScanner(text)
+    guard let message = KillMessage.take(from: &scanner) else { return nil }
+    let isOld = scanner.skip("kill process ")
+    guard isOld || scanner.skip("Kill process "), let tid: Int32 = scanner.number(), tid > 0, scanner.skip(" ("),
+      let end = scanner.rest.places(of: ") score ").last
+    else { return nil }
+    var tail = ByteScanner(text[end...])
+    guard let score: Int = tail.number(after: ") score "), tail.skip(" or sacrifice child") || tail.skip(" or a child"),
+      tail.isAtEnd
+    else { return nil }
+    (self.message, self.tid) = (message, tid)
+    self.score = isOld || !(0...2000).contains(score) ? nil : score
   }
 }
 

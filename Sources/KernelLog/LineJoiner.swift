@@ -47,6 +47,9 @@ struct LineJoiner: Sendable {
     return .partial
   }
 
+  /// More of a line is to come.
+  var isOpen: Bool { pending != nil }
+
   /// Forgets an unfinished line.
   mutating func reset() { pending = nil }
 

@@ -13,10 +13,13 @@ struct LogScoring {
 
   private let log: LogSource
   private let table: TaskTable?
+  /// The format is of a kernel that may take 3 % off a score of root's (up to 4.16), and does not say which.
+  private let hasRootBonus: Bool
 
   init(_ log: LogSource, _ report: OOMReport, _ paths: ConstraintLine.Paths) {
     self.log = log
     table = report.table
+    hasRootBonus = report.sacrifice != nil
     let units = log.units
     let memory = report.usage[.memory]
     let swapLimit = LogScoring.swapLimit(report, units)
@@ -66,7 +69,8 @@ struct LogScoring {
     var badness = VictimBadness(parts: parts)
     badness.domainPages = domainPages
     badness.adjPoints = (line.oomScoreAdj ?? row?.oomScoreAdj).flatMap(adjPoints)
-    badness.points = badness.adjPoints.map { parts.totalPages + $0 }
+    let mayBeLess = hasRootBonus && isRoot(line.uid ?? row?.uid)
+    badness.points = mayBeLess ? nil : badness.adjPoints.map { parts.totalPages + $0 }
     badness.pointsSource = badness.points == nil ? nil : .computed
     return badness
   }
@@ -89,24 +93,31 @@ struct LogScoring {
     return domainPages.map { Badness.adjPoints(oomScoreAdj: oomScoreAdj, domainPages: $0) }
   }
 
+  private func isRoot(_ uid: UInt32?) -> Bool { uid == nil || uid == 0 }
+
   // MARK: Candidates
 
   /// All rows as candidates; the victim's own with the parts of its badness, where it did not run on between the row and
   /// the kill line. Nil without a table.
   func candidates(victim line: KilledLine, row victimRow: TaskTable.Row?) -> Candidates? {
     guard let table else { return nil }
+    // Before 2.6.36 the score is another: the table is counted alone.
+    guard table.rows.allSatisfy({ $0.oomScoreAdj != nil }) else { return Candidates(considered: table.count, list: []) }
     var list = table.rows.map { row -> Candidate in
       let isVictim = row.tid == victimRow?.tid
-      var candidate = Candidate(pid: row.pid, tid: row.tid, comm: row.comm, oomScoreAdj: row.oomScoreAdj)
+      let oomScoreAdj = row.oomScoreAdj ?? 0
+      var candidate = Candidate(pid: row.pid, tid: row.tid, comm: row.comm, oomScoreAdj: oomScoreAdj)
       candidate.uid = row.uid
       let victimParts = isVictim ? parts(of: line, row: row) : nil
       candidate.parts = victimParts.flatMap { $0.totalPages == row.totalPages ? $0 : nil } ?? row.parts
-      guard row.oomScoreAdj != -1000 else {
+      guard oomScoreAdj != -1000 else {
         candidate.skipped = .oomScoreAdjMin
         return candidate
       }
-      candidate.adjPoints = adjPoints(row.oomScoreAdj)
-      candidate.points = candidate.adjPoints.map { $0 + (candidate.parts?.totalPages ?? row.totalPages) }
+      candidate.adjPoints = adjPoints(oomScoreAdj)
+      if !(hasRootBonus && isRoot(row.uid)), let pages = candidate.parts?.totalPages ?? row.totalPages {
+        candidate.points = candidate.adjPoints.map { $0 + pages }
+      }
       candidate.pointsSource = candidate.points == nil ? nil : .computed
       return candidate
     }

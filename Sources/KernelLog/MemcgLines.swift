@@ -18,6 +18,7 @@ struct UsageLine: Hashable {
 
   init?(_ text: [UInt8]) {
     var scanner = ByteScanner(text)
+    // With `kmem: ` beside it, which is a part of it.
     if scanner.skip("memory: ") {
       counter = .memory
     } else if scanner.skip("swap: ") {
@@ -45,6 +46,21 @@ enum CgroupLine {
   /// Kernel: mm/memcontrol.c, mem_cgroup_print_oom_group().
   static func groupPath(_ text: [UInt8]) -> KernelName? {
     path(text, "Tasks in ", " are going to be killed due to memory.oom.group set")
+  }
+
+  /// `Task in PATH killed as a result of limit of PATH`, up to 4.20: the chosen task's, and that whose limit was hit.
+  ///
+  /// Nil also where a name holds these words, so that it could be divided in two ways. Kernel: mm/memcontrol.c,
+  /// mem_cgroup_print_oom_info().
+  static func limitPaths(_ text: [UInt8]) -> (task: KernelName, limit: KernelName)? {
+    var scanner = ByteScanner(text)
+    guard scanner.skip("Task in /") || scanner.skip("Tasks in /") else { return nil }
+    let words: StaticString = " killed as a result of limit of /"
+    let places = scanner.rest.places(of: words)
+    guard places.count == 1, let place = places.first else { return nil }
+    let task = text[(scanner.index - 1)..<place]
+    let limit = text[(place + words.utf8CodeUnitCount - 1)...]
+    return (KernelName(bytes: Array(task)), KernelName(bytes: Array(limit)))
   }
 
   private static func path(_ text: [UInt8], _ start: StaticString, _ end: StaticString) -> KernelName? {

@@ -16,6 +16,10 @@ struct OOMReport {
     var isAfterGroupLine: Bool
   }
 
+  /// Whom the kernel chose, before 5.1.
+  var sacrifice: SacrificeLine?
+  /// The chosen task's cgroup and the limit's, before 5.0.
+  var limitPaths: (task: KernelName, limit: KernelName)?
   /// Nil where the report's head was rate-limited away or lost.
   var header: HeaderLine?
   var task: TaskLine?
@@ -34,22 +38,26 @@ struct OOMReport {
   /// Records are missing in its middle: the table may lack rows.
   var hasHole = false
 
-  /// Takes a line of the body.
-  mutating func takeBody(_ joined: LineJoiner.Joined, _ units: LogUnits) {
+  /// Takes a line of the body; false where it may as well be of no report.
+  mutating func takeBody(_ joined: LineJoiner.Joined, _ units: LogUnits) -> Bool {
     let text = joined.line.text
-    if let path = CgroupLine.statsPath(text) {
+    if let paths = CgroupLine.limitPaths(text) {
+      if limitPaths == nil { limitPaths = paths }
+    } else if let path = CgroupLine.statsPath(text) {
       if statsPath == nil, !joined.isCut { statsPath = path }
     } else if let line = UsageLine(text) {
       if usage[line.counter] == nil { usage[line.counter] = line }
     } else if table != nil, table!.take(text, units) {
-      return
+      return true
     } else if table == nil, let table = TaskTable(head: text) {
       self.table = table
     } else if task == nil, let header, let line = TaskLine(text), line.isOf(header.comm) {
       task = line
-    } else if table == nil {
-      memInfo.take(text)
+    } else {
+      if table == nil { memInfo.take(text) }
+      return false
     }
+    return true
   }
 
   /// Whether the first kill line after this report is the one that it announced.
@@ -57,6 +65,9 @@ struct OOMReport {
   /// The two lines name the same process: by the same id, or by the row that has the thread of the one and the process
   /// of the other. A thread without a row is believed where user and hole-free order speak for it.
   func announced(_ kill: KilledLine) -> Bool {
+    // A child may be killed in place of the one that was chosen.
+    if let sacrifice { return kill.message == nil || kill.message == sacrifice.message }
+    if kill.message == nil { return constraint == nil && !hasHole }
     if let constraint {
       guard (constraint.scope == .memcg) == (kill.message == .memcg) else { return false }
       if constraint.chosenTID == kill.tid { return true }

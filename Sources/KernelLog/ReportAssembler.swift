@@ -27,16 +27,26 @@ package struct ReportAssembler {
   private var joiner = LineJoiner()
   private var lastSequence: UInt64?
   private var told = ToldVictims(limit: ReportAssembler.victimsRememberedMax)
+  private let numbers: DecisionNumbers
+  /// Lines one after another that may as well be of no report.
+  private(set) var ordinaryLines = 0
 
-  /// Decisions told so far; the next has one more.
-  package private(set) var decisions: UInt64 = 0
   /// Reports that began and of which no kill was seen.
   package private(set) var reportsAbandoned: Int64 = 0
   /// Records that were missing between two that came.
   package private(set) var recordsMissed: UInt64 = 0
 
   /// Kernel: mm/oom_kill.c, dump_header().
-  package init(_ log: LogSource) { self.log = log }
+  package init(_ log: LogSource, numbers: DecisionNumbers = DecisionNumbers()) {
+    self.log = log
+    self.numbers = numbers
+  }
+
+  /// Nothing is waited for: the next line that matters begins a report.
+  var isIdle: Bool {
+    guard case .idle = state else { return false }
+    return !joiner.isOpen
+  }
 
   /// Lines of kills that came in and are not told yet, as the kernel counts them.
   package var killsWaiting: Int {
@@ -85,7 +95,9 @@ package struct ReportAssembler {
 
   private mutating func take(_ joined: LineJoiner.Joined, _ received: Int64?) -> [LoggedEvent] {
     let line = joined.line
-    switch ReportLine(line.text) {
+    let kind = ReportLine(line.text)
+    ordinaryLines = kind == .other ? ordinaryLines + 1 : 0
+    switch kind {
     case .header(let header):
       let events = close()
       var report = OOMReport()
@@ -93,6 +105,7 @@ package struct ReportAssembler {
       report.caller = line.caller
       state = .reporting(report)
       return events
+    case .sacrifice(let sacrifice): return takeSacrifice(sacrifice, line)
     case .killed(let kill): return takeKill(kill, line, received)
     case .group(let path): return takeGroup(path, line, received)
     case .exiting(let exiting): return takeExiting(exiting, line)
@@ -106,7 +119,9 @@ package struct ReportAssembler {
       }
     case .other:
       let units = log.units
-      updateReport(line) { $0.takeBody(joined, units) }
+      var isOrdinary = true
+      updateReport(line) { isOrdinary = !$0.takeBody(joined, units) }
+      if !isOrdinary { ordinaryLines = 0 }
     }
     return []
   }
@@ -119,6 +134,16 @@ package struct ReportAssembler {
     state = .reporting(report)
   }
 
+  /// The choice, of a report or without a head; a finished decision before it is told.
+  private mutating func takeSacrifice(_ sacrifice: SacrificeLine, _ line: LogLine) -> [LoggedEvent] {
+    let (events, open) = takeReport()
+    var report = open.flatMap { $0.sacrifice == nil ? $0 : nil } ?? OOMReport()
+    if open == nil { report.caller = line.caller }
+    report.sacrifice = sacrifice
+    state = .reporting(report)
+    return events
+  }
+
   private mutating func takeKill(_ kill: KilledLine, _ line: LogLine, _ received: Int64?) -> [LoggedEvent] {
     var events: [LoggedEvent] = []
     var report = OOMReport()
@@ -128,6 +153,8 @@ package struct ReportAssembler {
     default: events = close()
     }
     state = .idle
+    var kill = kill
+    if kill.message == nil { kill.message = report.sacrifice?.message ?? (report.usage.isEmpty ? nil : .memcg) }
     report.kills.append(OOMReport.Kill(line: kill, at: line, isAfterGroupLine: report.groupPath != nil))
     state = .killing(report, last: line, receivedNanoseconds: received)
     let mayGrow = log.hasGroupKills && report.cgroupVersion != 1
@@ -225,9 +252,8 @@ package struct ReportAssembler {
       return []
     case .killing(let report, _, _):
       guard !report.kills.isEmpty else { return [] }
-      decisions += 1
       var events: [LoggedEvent] = []
-      for (kill, printed) in EventBuilder(log, report).kills(decision: decisions) {
+      for (kill, printed) in EventBuilder(log, report).kills(decision: numbers.next()) {
         told.add(kill, tids: printed.map(\.line.tid), at: printed[0].at)
         events.append(LoggedEvent(.oomKill(kill), at: printed[0].at))
       }

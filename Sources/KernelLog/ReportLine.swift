@@ -8,6 +8,7 @@ import Events
 enum ReportLine: Hashable {
   case header(HeaderLine)
   case constraint(ConstraintLine)
+  case sacrifice(SacrificeLine)
   case killed(KilledLine)
   case group(KernelName)
   case exiting(ExitingLine)
@@ -28,8 +29,17 @@ enum ReportLine: Hashable {
         self = .killed(line)
         return
       }
+      if let line = SacrificeLine(text) {
+        self = .sacrifice(line)
+        return
+      }
       if let line = ExitingLine(text) {
         self = .exiting(line)
+        return
+      }
+    case UInt8(ascii: "K"):
+      if let line = KilledLine(text) {
+        self = .killed(line)
         return
       }
     case UInt8(ascii: "T"):

@@ -4,7 +4,9 @@ import Events
 /// The processes that a report lists, in the kernel's order. Its columns are read from its own head.
 ///
 /// `[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name` up to 6.7, with
-/// `rss_anon rss_file rss_shmem` after `rss` since 6.8. Only with vm.oom_dump_tasks. Kernel: mm/oom_kill.c, dump_tasks().
+/// `rss_anon rss_file rss_shmem` after `rss` since 6.8; before 4.15 `nr_ptes`, since 4.0 with `nr_pmds`, in place of
+/// pgtables_bytes; before 3.8 neither these nor swapents, but `cpu oom_adj`, before 2.6.36 without oom_score_adj.
+/// Only with vm.oom_dump_tasks. Kernel: mm/oom_kill.c, dump_tasks().
 struct TaskTable: Hashable {
   /// Rows that are kept; those after it are counted alone.
   static let rowsMax = 1 << 16
@@ -15,11 +17,12 @@ struct TaskTable: Hashable {
     var pid: Int32
     var uid: UInt32
     var comm: KernelName
-    var oomScoreAdj: Int
+    var oomScoreAdj: Int?
     var totalVMPages: Pages
     var residentPages: Pages
-    var swapPages: Pages
-    var pgtablePages: Pages
+    /// Nil in layouts before 3.8.
+    var swapPages: Pages?
+    var pgtablePages: Pages?
     /// Nil in layouts before 6.8.
     var anonPages: Pages?
     var filePages: Pages?
@@ -27,14 +30,17 @@ struct TaskTable: Hashable {
 
     /// The parts, where the layout has them.
     var parts: BadnessParts? {
-      guard let anonPages, let filePages, let shmemPages else { return nil }
+      guard let anonPages, let filePages, let shmemPages, let swapPages, let pgtablePages else { return nil }
       return BadnessParts(
         anonPages: anonPages, filePages: filePages, shmemPages: shmemPages, swapPages: swapPages,
         pgtablePages: pgtablePages)
     }
 
-    /// The score before oom_score_adj. Kernel: mm/oom_kill.c, oom_badness().
-    var totalPages: Pages { residentPages + swapPages + pgtablePages }
+    /// The score before oom_score_adj; nil where the layout lacks a part. Kernel: mm/oom_kill.c, oom_badness().
+    var totalPages: Pages? {
+      guard let swapPages, let pgtablePages else { return nil }
+      return residentPages + swapPages + pgtablePages
+    }
   }
 
   private(set) var rows: [Row] = []
@@ -52,7 +58,7 @@ struct TaskTable: Hashable {
     scanner.skipSpaces()
     guard scanner.skip("]") else { return nil }
     let names = scanner.rest.split(separator: 0x20).map { String(decoding: $0, as: UTF8.self) }
-    let needed = ["uid", "tgid", "total_vm", "rss", "swapents", "oom_score_adj"]
+    let needed = ["uid", "tgid", "total_vm", "rss"]
     guard names.last == "name", names.count <= 32, needed.allSatisfy(names.contains) else { return nil }
     columns = Array(names.dropLast())
   }
@@ -85,14 +91,15 @@ struct TaskTable: Hashable {
     }
     guard scanner.skip(" "), scanner.rest.count <= HeaderLine.commBytesMax, let uid = values["uid"],
       let uid = UInt32(exactly: uid >= 0 ? uid : uid + 1 << 32), let pid = values["tgid"].flatMap(Int32.init(exactly:)),
-      pid > 0, let totalVM = values["total_vm"], let resident = values["rss"], let swap = values["swapents"],
-      let adj = values["oom_score_adj"], (-1000...1000) ~= adj,
-      let pgtables = values["pgtables_bytes"].map(units.pages(bytes:))
-        ?? values["nr_ptes"].map({ $0 + (values["nr_pmds"] ?? 0) })
+      pid > 0, let totalVM = values["total_vm"], let resident = values["rss"],
+      (-1000...1000) ~= values["oom_score_adj"] ?? 0
     else { return nil }
+    let pgtables =
+      values["pgtables_bytes"].map(units.pages(bytes:)) ?? values["nr_ptes"].map { $0 + (values["nr_pmds"] ?? 0) }
     return Row(
-      tid: tid, pid: pid, uid: uid, comm: KernelName(bytes: Array(scanner.rest)), oomScoreAdj: Int(adj),
-      totalVMPages: totalVM, residentPages: resident, swapPages: swap, pgtablePages: pgtables,
+      tid: tid, pid: pid, uid: uid, comm: KernelName(bytes: Array(scanner.rest)),
+      oomScoreAdj: values["oom_score_adj"].map(Int.init),
+      totalVMPages: totalVM, residentPages: resident, swapPages: values["swapents"], pgtablePages: pgtables,
       anonPages: values["rss_anon"], filePages: values["rss_file"], shmemPages: values["rss_shmem"])
   }
 }

@@ -13,8 +13,7 @@ package struct EventText: Sendable {
 
   /// The event as lines, each ending in `\n`.
   package func text(_ event: Event, at time: EventTime) -> String {
-    let clock = String(RFC3339.text(wallNanoseconds: time.wallNanoseconds).prefix(23)).replacing("T", with: " ")
-    let head = style.dim(clock + "Z") + "  "
+    let head = style.dim(EventText.clock(time)) + "  "
     switch event {
     case .streamStart(let start): return head + text(start)
     case .oomKill(let kill): return head + text(kill)
@@ -26,6 +25,17 @@ package struct EventText: Sendable {
       let counted = end.vmstatGrowth.map { ", the kernel counted \($0)" } ?? ""
       return head + style.dim("watched to the end: \(plural(end.kills, "kill")) told\(counted)") + "\n"
     }
+  }
+
+  /// The wall clock in UTC; where there is none the time since boot, as dmesg has it.
+  private static func clock(_ time: EventTime) -> String {
+    if let wall = time.wallNanoseconds {
+      return String(RFC3339.text(wallNanoseconds: wall).prefix(23)).replacing("T", with: " ") + "Z"
+    }
+    guard let monotonic = time.monotonicNanoseconds else { return "no time" }
+    let fraction = String(monotonic % 1_000_000_000 / 1000)
+    return "[" + String(monotonic / 1_000_000_000).padded(to: 5, left: true) + "."
+      + String(repeating: "0", count: 6 - fraction.count) + fraction + "]"
   }
 
   private func text(_ start: StreamStart) -> String {

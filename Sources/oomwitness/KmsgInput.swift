@@ -79,20 +79,12 @@ final class KmsgInput: WitnessInput {
     append(assembler.flush(), to: &actions)
   }
 
-  /// As the other inputs list them: by rank, those that were passed over last, no more than were asked for.
-  private func firstByRank(_ candidates: Candidates) -> Candidates {
-    var sorted = candidates
-    sorted.list.sort { ($0.rank ?? .max, $0.pid) < ($1.rank ?? .max, $1.pid) }
-    if let limit = candidatesListed { sorted.list = Array(sorted.list.prefix(limit)) }
-    return sorted
-  }
-
   private func append(_ events: [LoggedEvent], to actions: inout [Assembler.Action]) {
     for logged in events {
       let moment = logged.monotonicNanoseconds ?? clock.monotonic
       switch logged.event {
       case .oomKill(var kill):
-        if let candidates = kill.candidates { kill.candidates = firstByRank(candidates) }
+        kill.candidates = kill.candidates?.first(candidatesListed)
         actions.append(.tell(kill, at: moment, startBootNanoseconds: nil))
       case .oomNoKill(let noKill): actions.append(.tellNoKill(noKill, at: moment))
       case .oomOutcome(let outcome): actions.append(.tellOutcome(outcome, at: moment))

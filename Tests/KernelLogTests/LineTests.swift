@@ -47,7 +47,9 @@ import Testing
   @Test(
     "A kill line is known by the kernel's words at both ends, whatever the name between them says", arguments: killed)
   func killedLine(_ row: Named) {
-    let found = KilledLine(Array(row.text.utf8)).map { "\($0.message) \($0.tid) \($0.comm.text)" }
+    let found = KilledLine(Array(row.text.utf8)).map {
+      "\($0.message.map { "\($0)" } ?? "none") \($0.tid) \($0.comm.text)"
+    }
     #expect(found == row.found)
   }
 
@@ -78,12 +80,23 @@ import Testing
     Named("a invoked oom-killer: gfp_mask=0xfffffffff(GFP_KERNEL), order=0, oom_score_adj=0", nil),
     Named("a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=", nil),
     Named("a invoked oom-killer", nil),
+    // 2.6.32, 2.6.36, 3.10, 4.9, 4.14.
+    Named("httpd invoked oom-killer: gfp_mask=0x280da, order=0, oom_adj=0", "httpd 164058  0 -"),
+    Named("a invoked oom-killer: gfp_mask=0x201da, order=0, oom_adj=0, oom_score_adj=0", "a 131546  0 0"),
+    Named("a invoked oom-killer: gfp_mask=0x201da, order=0, oom_score_adj=-5", "a 131546  0 -5"),
+    Named(
+      "a invoked oom-killer: gfp_mask=0x24200ca(GFP_HIGHUSER_MOVABLE), nodemask=0-1,3, order=2, oom_score_adj=0",
+      "a 37880010 GFP_HIGHUSER_MOVABLE 2 0"),
+    Named(
+      "a invoked oom-killer: gfp_mask=0x14000c0(GFP_KERNEL), nodemask=(null),  order=0, oom_score_adj=1000",
+      "a 20971712 GFP_KERNEL 0 1000"),
+    Named("a invoked oom-killer: gfp_mask=0x14000c0(GFP_KERNEL), nodemask=(null),  order=0", nil),
   ]
 
   @Test("A report's first line tells who asked, with what flags and for how much", arguments: headers)
   func header(_ row: Named) {
     let found = HeaderLine(Array(row.text.utf8)).map {
-      "\($0.comm.text) \($0.gfpMask) \($0.gfpFlags.joined(separator: ",")) \($0.order) \($0.oomScoreAdj)"
+      "\($0.comm.text) \($0.gfpMask) \($0.gfpFlags.joined(separator: ",")) \($0.order) \($0.oomScoreAdj.map(String.init) ?? "-")"
     }
     #expect(found == row.found)
   }
@@ -122,6 +135,13 @@ import Testing
     Named("Out of memory and no killable processes...", "no killable"),
     Named("Out of memory and no killable", "other"),
     Named("sysrq: Manual OOM execution", "other"),
+    // Before 5.1.
+    Named("Out of memory: Kill process 21945 (tidb-server) score 956 or sacrifice child", "sacrifice system 21945 956"),
+    Named(
+      "Memory cgroup out of memory: Kill process 7 (a) score 1 (b) score 9 or sacrifice child", "sacrifice memcg 7 9"),
+    Named("Out of memory: kill process 7 (httpd) score 54321 or a child", "sacrifice system 7 -"),
+    Named("Out of memory: Kill process 7 (httpd) score 5", "other"),
+    Named("Out of memory: Kill process x (httpd) score 5 or sacrifice child", "other"),
   ]
 
   @Test("Each line of the out-of-memory killer is told from what only resembles it", arguments: others)
@@ -132,6 +152,7 @@ import Testing
       case .exiting(let line): "exiting \(line.tid) \(line.comm.text)"
       case .reaper(let line): "reaper \(line.tid) \(line.comm.text) \(line.hasReaped)"
       case .noKillable: "no killable"
+      case .sacrifice(let line): "sacrifice \(line.message) \(line.tid) \(line.score.map(String.init) ?? "-")"
       case .other: "other"
       case .header, .constraint, .killed: "unexpected"
       }

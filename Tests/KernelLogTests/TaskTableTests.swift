@@ -58,8 +58,8 @@ import Testing
     let isRow = table.take(Array(row.text.utf8), TaskTableTests.units)
     func text(_ pages: Pages?) -> String { pages.map(String.init) ?? "nil" }
     let found = table.rows.first.map { row in
-      "\(row.tid) \(row.pid) \(row.uid) \(row.oomScoreAdj); \(row.totalVMPages) \(row.residentPages) \(row.swapPages) "
-        + "\(row.pgtablePages); \(text(row.anonPages)) \(text(row.filePages)) \(text(row.shmemPages)); <\(row.comm.text)>"
+      "\(row.tid) \(row.pid) \(row.uid) \(row.oomScoreAdj.map(String.init) ?? "nil"); \(row.totalVMPages) \(row.residentPages) \(text(row.swapPages)) "
+        + "\(text(row.pgtablePages)); \(text(row.anonPages)) \(text(row.filePages)) \(text(row.shmemPages)); <\(row.comm.text)>"
     }
     #expect(found == row.found)
     #expect(isRow == (row.found != nil))
@@ -69,7 +69,7 @@ import Testing
   @Test(
     "A head without the columns that a score needs is none",
     arguments: [
-      "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes oom_score_adj name",
+      "[  pid  ]   uid total_vm      rss pgtables_bytes swapents oom_score_adj name",
       "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj", "[  pid  ]", "[ 12 ] x", "",
     ])
   func heads(_ text: String) {

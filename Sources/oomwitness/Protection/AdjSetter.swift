@@ -105,7 +105,7 @@ final class AdjSetter {
     _ handle: borrowing ProcessHandle, _ comm: KernelName, _ before: Int, _ rule: ProtectionRule, sharing: Int32?
   ) -> JournalEntry {
     JournalEntry(
-      time: RFC3339.text(wallNanoseconds: EventTime.now.wallNanoseconds), bootID: protector.table.identity.bootID,
+      time: RFC3339.text(wallNanoseconds: EventTime.now.wallNanoseconds ?? 0), bootID: protector.table.identity.bootID,
       pid: handle.pid, startTimeTicks: handle.startTimeTicks, comm: comm, adjBefore: before,
       adjAfter: rule.oomScoreAdj, rule: rule.name, sharesMemoryWith: sharing)
   }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+
+/// An OOM event of a log, with the host and the boot that the log says it is of.
+package struct LocatedEvent: Sendable {
+  package var logged: LoggedEvent
+  /// Nil where the log does not say whose it is.
+  package var host: KernelName?
+  /// As /proc/sys/kernel/random/boot_id has it; the journal alone tells it.
+  package var bootID: String?
+
+  package init(_ logged: LoggedEvent, host: KernelName?, bootID: String?) {
+    self.logged = logged
+    self.host = host
+    self.bootID = bootID
+  }
+}
+
+/// Finds the OOM reports in a log of any form, of any number of hosts and boots, as it comes.
+///
+/// Each host's lines go to an assembler of their own, so that reports of two hosts, interleaved, stay two.
+package struct LogFile {
+  /// Hosts, or boots of one, whose reports are open at once; the one that was quiet longest is closed for the next.
+  package static let hostsMax = 64
+  /// Lines that are of no report, after which nobody waits for the rest of one: it was cut off. A report of one cgroup has
+  /// up to 150 such lines, the trace and the counters; rows of its table do not count.
+  static let ordinaryLinesMax = 2000
+  /// A clock that goes back by more is another boot's.
+  private static let bootGapNanoseconds: Int64 = 1_000_000_000
+
+  /// Whose lines they are.
+  private struct Key: Hashable {
+    var host: KernelName?
+    var bootID: String?
+  }
+
+  private struct Reading {
+    var assembler: ReportAssembler
+    var lastMonotonic: Int64?
+    var lastUse: UInt64
+  }
+
+  private let log: LogSource
+  private let calendar: LogCalendar
+  private let numbers: DecisionNumbers
+  private var text = LogText()
+  private var readings: [Key: Reading] = [:]
+  private var uses: UInt64 = 0
+  /// Reports that began and of which no kill was seen.
+  package private(set) var reportsAbandoned: Int64 = 0
+
+  /// `numbers` goes on over several files.
+  package init(_ log: LogSource, calendar: LogCalendar, numbers: DecisionNumbers) {
+    self.log = log
+    self.calendar = calendar
+    self.numbers = numbers
+  }
+
+  /// Takes the next bytes, in pieces of any length; `tell` gets what is complete by them.
+  package mutating func take(_ piece: UnsafeBufferPointer<UInt8>, tell: (LocatedEvent) -> Void) {
+    var text = text
+    self.text = LogText()
+    text.take(piece, wantsAll: isWaiting) { line in
+      take(line, tell)
+      return isWaiting
+    }
+    self.text = text
+  }
+
+  /// The log has ended: what is open is told.
+  package mutating func end(tell: (LocatedEvent) -> Void) {
+    var text = text
+    text.end(wantsAll: isWaiting) { line in
+      take(line, tell)
+      return false
+    }
+    for key in readings.keys.sorted(by: { readings[$0]!.lastUse < readings[$1]!.lastUse }) { close(key, tell) }
+  }
+
+  /// A report has begun somewhere, and its other lines are to come.
+  private var isWaiting: Bool { readings.contains { !$0.value.assembler.isIdle } }
+
+  private mutating func take(_ bytes: ArraySlice<UInt8>, _ tell: (LocatedEvent) -> Void) {
+    var bytes = bytes.contains(0x1b) ? LogFile.withoutColours(bytes)[...] : bytes
+    if bytes.last == 0x0d { bytes = bytes.dropLast() }
+    if let record = KmsgRecord(bytes) { return take(LogLine(record), Key(), tell) }
+    if let entry = JournalEntry(json: bytes) {
+      return take(entry.line, Key(host: entry.host, bootID: entry.bootID), tell)
+    }
+    let prefix = LogPrefix(bytes, calendar: calendar)
+    let line = LogLine(
+      text: Array(bytes[prefix.textStart...]), monotonicNanoseconds: prefix.monotonicNanoseconds,
+      wallNanoseconds: prefix.wallNanoseconds, caller: prefix.caller, isFromKernel: prefix.isFromKernel)
+    take(line, Key(host: prefix.host), tell)
+  }
+
+  private mutating func take(_ line: LogLine, _ key: Key, _ tell: (LocatedEvent) -> Void) {
+    if readings[key] == nil {
+      // Most that holds the word begins no report: nothing is opened for it.
+      guard line.isFromKernel, ReportLine(line.text) != .other else { return }
+      if readings.count >= LogFile.hostsMax, let oldest = readings.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+        close(oldest.key, tell)
+      }
+      readings[key] = Reading(assembler: ReportAssembler(log, numbers: numbers), lastMonotonic: nil, lastUse: 0)
+    }
+    if let now = line.monotonicNanoseconds {
+      if let last = readings[key]!.lastMonotonic, now < last - LogFile.bootGapNanoseconds { flush(key, tell) }
+      readings[key]!.lastMonotonic = now
+    }
+    uses += 1
+    readings[key]!.lastUse = uses
+    report(readings[key]!.assembler.consume(line), key, tell)
+    if readings[key]!.assembler.ordinaryLines > LogFile.ordinaryLinesMax { flush(key, tell) }
+  }
+
+  private mutating func flush(_ key: Key, _ tell: (LocatedEvent) -> Void) {
+    report(readings[key]!.assembler.flush(), key, tell)
+  }
+
+  private mutating func close(_ key: Key, _ tell: (LocatedEvent) -> Void) {
+    flush(key, tell)
+    reportsAbandoned += readings[key]!.assembler.reportsAbandoned
+    readings[key] = nil
+  }
+
+  private func report(_ events: [LoggedEvent], _ key: Key, _ tell: (LocatedEvent) -> Void) {
+    for event in events { tell(LocatedEvent(event, host: key.host, bootID: key.bootID)) }
+  }
+
+  /// Without the escape sequences of dmesg --color=always and journalctl.
+  private static func withoutColours(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+    var result: [UInt8] = []
+    var index = bytes.startIndex
+    while index < bytes.endIndex {
+      if bytes[index...].begins(with: "\u{1b}["),
+        let end = bytes[(index + 2)...].firstIndex(where: { !$0.isDigit && $0 != UInt8(ascii: ";") }),
+        bytes[end] == UInt8(ascii: "m")
+      {
+        index = end + 1
+      } else {
+        result.append(bytes[index])
+        index += 1
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import TestSupport
+import Testing
+
+/// `oomwitness analyze` on logs that real kernels wrote: Tests/KernelLogTests/Fixtures.
+@Suite struct AnalyzeTests {
+  private static let fixtures = Repository.root + "/Tests/KernelLogTests/Fixtures/"
+
+  private static func analyze(_ arguments: [String]) -> Program.Ended {
+    Program.run(Program.oomwitness, ["analyze"] + arguments)
+  }
+
+  @Test("a file's kills are told, as many as the kernel printed")
+  func file() {
+    let ended = AnalyzeTests.analyze(["--output", "ndjson", AnalyzeTests.fixtures + "7.2-group.kmsg"])
+    #expect(ended.status == 0 && ended.errors == "")
+    let kills = Line.all(in: ended.output).filter { $0.type == "oom_kill" }
+    #expect(kills.map { $0.text("victim", "role") } == ["chosen", "group", "group"])
+    #expect(kills.allSatisfy { $0.text("source") == "log" && $0.text("time") == nil && $0.text("host") == nil })
+    #expect(kills.allSatisfy { $0.number("monotonic_ns") != nil })
+  }
+
+  @Test(
+    "lines of a log are what the schema allows", .enabled(if: Python.mayRun, Comment(rawValue: Python.refusal ?? "")),
+    arguments: ["6.12-system.kmsg", "6.18-hostile.kmsg", "6.12-nokillable.kmsg"])
+  func schema(name: String) {
+    let ended = AnalyzeTests.analyze(["--output", "ndjson", AnalyzeTests.fixtures + name])
+    #expect(!ended.output.isEmpty)
+    #expect(SchemaJudge.judged("oomwitness.v1.schema.json", ended.output) == "judged: True\n")
+  }
+
+  @Test(
+    "what was made smaller is known by its content, from a file and from a pipe", arguments: ["gzip", "xz", "zstd"])
+  func compressed(program: String) {
+    let fixture = AnalyzeTests.fixtures + "6.12-system.kmsg"
+    let plain = AnalyzeTests.analyze(["--output", "ndjson", fixture])
+    let path = "/tmp/oomwitness-analyze-\(getpid())-\(program).log"
+    defer { unlink(path) }
+    let made = Program.run("/bin/sh", ["-c", "\(program) -c < \(fixture) > \(path)"])
+    #expect(made.status == 0, "\(made.errors)")
+    #expect(AnalyzeTests.analyze(["--output", "ndjson", path]).output == plain.output)
+    let piped = Program.run("/bin/sh", ["-c", "cat \(path) | \(Program.oomwitness) analyze --output ndjson -"])
+    #expect(piped.output == plain.output)
+    let redirected = Program.run("/bin/sh", ["-c", "\(Program.oomwitness) analyze --output ndjson - < \(path)"])
+    #expect(redirected.output == plain.output)
+  }
+
+  @Test("one file that cannot be read is a sentence and status 1; the others are read")
+  func missing() {
+    let ended = AnalyzeTests.analyze([
+      "--output", "ndjson", "/nonexistent/log", AnalyzeTests.fixtures + "6.12-memcg.kmsg", "/",
+    ])
+    #expect(ended.status == 1)
+    #expect(
+      ended.errors == """
+        oomwitness: cannot open /nonexistent/log: no such file or directory
+        oomwitness: cannot read /: is a directory
+
+        """)
+    #expect(Line.all(in: ended.output).filter { $0.type == "oom_kill" }.count == 1)
+  }
+
+  @Test("text for people ends with the sum, and has no control character of a name")
+  func text() {
+    let ended = AnalyzeTests.analyze([
+      AnalyzeTests.fixtures + "6.18-hostile.kmsg", AnalyzeTests.fixtures + "7.2-group.kmsg",
+    ])
+    #expect(ended.status == 0)
+    #expect(ended.output.contains("at the limit of a cgroup"))
+    #expect(!ended.output.utf8.contains { ($0 < 0x20 && $0 != 0x0a) || $0 == 0x7f })
+    #expect(AnalyzeTests.analyze(["/dev/null"]).output == "no OOM kill found\n")
+  }
+
+  @Test("decisions are numbered through all files")
+  func numbers() {
+    let files = ["6.12-memcg.kmsg", "6.1-memcg.kmsg"].map { AnalyzeTests.fixtures + $0 }
+    let ended = AnalyzeTests.analyze(["--output", "ndjson"] + files)
+    let ids = Line.all(in: ended.output).filter { $0.type == "oom_kill" }.map { $0.number("decision", "id") }
+    #expect(ids == [1, 2])
+  }
+}
