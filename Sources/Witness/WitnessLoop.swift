@@ -20,26 +20,6 @@ package final class WitnessLoop {
     package init() {}
   }
 
-  /// The outside world, as the loop needs it.
-  package struct Surroundings {
-    /// Says one event; false where it could not be taken.
-    package var tell: (Event, EventTime) -> Bool
-    /// Readable when the process is asked to end; -1: never.
-    package var stopDescriptor: Int32 = -1
-    /// Has POLLPRI when memory gets short; -1: never.
-    package var pressureDescriptor: Int32 = -1
-    /// Wants to be flushed when it can be written to; nil: nothing waits.
-    package var waitingOutput: () -> Int32? = { nil }
-    /// The loop was woken, and runs.
-    package var runs: () -> Void = {}
-    package var flushOutput: () -> Void = {}
-    package var isOutputClosed: () -> Bool = { false }
-    /// The biggest processes now.
-    package var biggest: () -> [ProcessCache.Sized] = { [] }
-
-    package init(tell: @escaping (Event, EventTime) -> Bool) { self.tell = tell }
-  }
-
   /// How long the kernel's choice is awaited without sleep.
   private static let attentionNanoseconds: Int64 = 1_000_000
   /// Snapshots under pressure are no closer than this.
