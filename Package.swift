@@ -6,7 +6,7 @@
 //   Events        what we say                         -> nothing
 //   KernelProbe   what the kernel tells, by BPF       -> CProbe, CLibbpf, Events
 //   Host          what /proc and cgroupfs tell        -> CLinux, Events
-//   KernelLog     what the kernel's log tells         -> Events
+//   KernelLog     what the kernel's log tells         -> CLinux, Events
 //   Policy        who would die, what to protect      -> Events
 //   Configuration what people declare, in YAML        -> CYAML, Events, Policy
 //   Witness       records + host facts -> events      -> Host, Events
@@ -41,7 +41,7 @@ let package = Package(
       swiftSettings: settings),
 
     // MARK: KernelLog
-    .target(name: "KernelLog", dependencies: ["Events"], swiftSettings: settings),
+    .target(name: "KernelLog", dependencies: ["CLinux", "Events"], swiftSettings: settings),
 
     // MARK: Policy
     .target(name: "Policy", dependencies: ["Events"], swiftSettings: settings),

@@ -32,7 +32,8 @@ int sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 pid_t gettid(void);
 
-// Declared only with _GNU_SOURCE. Source: tee(2).
+// Declared only with _GNU_SOURCE. Source: memmem(3), tee(2).
+void *memmem(const void *bytes, size_t count, const void *wanted, size_t wanted_count);
 ssize_t tee(int from, int to, size_t bytes, unsigned int flags);
 
 // Has no function in glibc. Source: kcmp(2).

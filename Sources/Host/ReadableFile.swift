@@ -64,8 +64,9 @@ package final class ReadableFile {
   /// The first bytes, which stay to be read. Of a pipe they are copied, once they are there.
   private static func firstBytes(_ descriptor: Int32) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 6)
-    var count = pread(descriptor, &bytes, bytes.count, lseek(descriptor, 0, SEEK_CUR))
-    if count < 0, errno == ESPIPE {
+    let place = lseek(descriptor, 0, SEEK_CUR)
+    var count = place < 0 ? 0 : pread(descriptor, &bytes, bytes.count, place)
+    if place < 0 {
       var ends: [Int32] = [-1, -1]
       guard pipe2(&ends, Int32(O_CLOEXEC)) == 0 else { return [] }
       if tee(descriptor, ends[1], bytes.count, 0) > 0 { count = read(ends[0], &bytes, bytes.count) }
@@ -77,9 +78,11 @@ package final class ReadableFile {
 
   private static func started(
     _ program: String, _ input: Int32
-  ) throws(HostError) -> (descriptor: Int32, child: (pid: pid_t, program: String)?) {
+  ) throws(HostError) -> (Int32, (pid: pid_t, program: String)?) {
     var ends: [Int32] = [-1, -1]
-    guard pipe2(&ends, Int32(O_CLOEXEC)) == 0 else { throw .system(operation: .open, path: KernelName(program), errno: errno) }
+    guard pipe2(&ends, Int32(O_CLOEXEC)) == 0 else {
+      throw .system(operation: .open, path: KernelName(program), errno: errno)
+    }
     defer { close(ends[1]) }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)

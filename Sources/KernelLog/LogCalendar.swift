@@ -7,9 +7,16 @@ import Glibc
 package struct LogCalendar: Sendable {
   /// The newest that a time without a year can be: nanoseconds since 1970.
   private let nowWallNanoseconds: Int64
+  private let thisYear: Int
 
   /// `nowWallNanoseconds` decides the year where a logger writes none: the latest that is not in the future.
-  package init(nowWallNanoseconds: Int64) { self.nowWallNanoseconds = nowWallNanoseconds }
+  package init(nowWallNanoseconds: Int64) {
+    self.nowWallNanoseconds = nowWallNanoseconds
+    var now = time_t(nowWallNanoseconds / 1_000_000_000)
+    var today = tm()
+    localtime_r(&now, &today)
+    thisYear = Int(today.tm_year) + 1900
+  }
 
   /// A date and a time of day; the offset is nil where it is the time zone of the reader.
   private struct Moment {
@@ -40,10 +47,7 @@ package struct LogCalendar: Sendable {
     else { return nil }
     (moment.month, moment.day) = (month, day)
     scanner = ahead
-    var now = time_t(nowWallNanoseconds / 1_000_000_000)
-    var today = tm()
-    localtime_r(&now, &today)
-    moment.year = Int(today.tm_year) + 1900
+    moment.year = thisYear
     // A clock may be a little ahead of ours: a day is not the year before.
     if moment.wallNanoseconds > nowWallNanoseconds + 86_400_000_000_000 { moment.year -= 1 }
     return moment.wallNanoseconds

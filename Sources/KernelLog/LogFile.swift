@@ -25,6 +25,8 @@ package struct LogFile {
   /// Lines that are of no report, after which nobody waits for the rest of one: it was cut off. A report of one cgroup has
   /// up to 150 such lines, the trace and the counters; rows of its table do not count.
   static let ordinaryLinesMax = 2000
+  /// After a kill the lines of its group, and the reaper's, come at once.
+  static let ordinaryLinesAfterKillMax = 32
   /// A clock that goes back by more is another boot's.
   private static let bootGapNanoseconds: Int64 = 1_000_000_000
 
@@ -110,7 +112,9 @@ package struct LogFile {
     uses += 1
     readings[key]!.lastUse = uses
     report(readings[key]!.assembler.consume(line), key, tell)
-    if readings[key]!.assembler.ordinaryLines > LogFile.ordinaryLinesMax { flush(key, tell) }
+    let isAfterKill = readings[key]!.assembler.killsWaiting > 0
+    let patience = isAfterKill ? LogFile.ordinaryLinesAfterKillMax : LogFile.ordinaryLinesMax
+    if readings[key]!.assembler.ordinaryLines > patience { flush(key, tell) }
   }
 
   private mutating func flush(_ key: Key, _ tell: (LocatedEvent) -> Void) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// Cuts a log that comes in pieces into lines, and passes over those that cannot be of an OOM report.
 ///
 /// Only a line that holds `oom`, `kill` or `Kill` can begin one; so while nobody waits for lines, all others are passed
-/// over sixteen bytes at a time. What is kept from piece to piece is one unfinished line, of bounded length.
+/// over. What is kept from piece to piece is one unfinished line, of bounded length.
 struct LogText {
   /// Bytes of a line that is kept; of a longer one the rest is passed over. Kernel: a record has at most 1024 bytes, a
   /// JSON entry of the journal that holds one not 64 KiB.
@@ -19,6 +20,7 @@ struct LogText {
     _ piece: UnsafeBufferPointer<UInt8>, wantsAll: Bool, line: (ArraySlice<UInt8>) -> Bool
   ) {
     var wantsAll = wantsAll
+    var words = Words(piece)
     var start = 0
     if !unfinished.isEmpty || isTooLong {
       guard let end = LogText.newline(piece, from: 0) else { return keep(piece, from: 0) }
@@ -32,7 +34,7 @@ struct LogText {
     }
     while start < piece.count {
       if !wantsAll {
-        guard let place = LogText.hit(piece, from: start) else { break }
+        guard let place = words.next(from: start) else { break }
         start = LogText.lineStart(piece, before: place, notBefore: start)
       }
       guard let end = LogText.newline(piece, from: start) else { break }
@@ -62,10 +64,6 @@ struct LogText {
     unfinished += piece[start...]
   }
 
-  private static func mayBegin(_ line: [UInt8]) -> Bool {
-    line.withUnsafeBufferPointer { hit($0, from: 0) != nil }
-  }
-
   private static func newline(_ piece: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
     guard start < piece.count, let base = piece.baseAddress,
       let found = memchr(base + start, 0x0a, piece.count - start)
@@ -79,41 +77,40 @@ struct LogText {
     return index
   }
 
-  // MARK: What may begin a report
-
-  /// The next place of `oom`, `kill` or `Kill`; a little before it where the last bytes are not sixteen.
-  private static func hit(_ piece: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
-    guard let base = piece.baseAddress else { return nil }
-    let bytes = UnsafeRawPointer(base)
-    var index = start
-    let last = piece.count - 18
-    while index <= last {
-      let first = bytes.loadUnaligned(fromByteOffset: index, as: SIMD16<UInt8>.self)
-      let second = bytes.loadUnaligned(fromByteOffset: index + 1, as: SIMD16<UInt8>.self)
-      let third = bytes.loadUnaligned(fromByteOffset: index + 2, as: SIMD16<UInt8>.self)
-      let oom = (first .== UInt8(ascii: "o")) .& (second .== UInt8(ascii: "o")) .& (third .== UInt8(ascii: "m"))
-      let ill = (first .== UInt8(ascii: "i")) .& (second .== UInt8(ascii: "l")) .& (third .== UInt8(ascii: "l"))
-      if isAny(oom .| ill), let place = exactHit(piece, from: index, to: index + 16) { return place }
-      index += 16
+  private static func mayBegin(_ line: [UInt8]) -> Bool {
+    line.withUnsafeBufferPointer { piece in
+      var words = Words(piece)
+      return words.next(from: 0) != nil
     }
-    return exactHit(piece, from: max(start, index), to: piece.count)
+  }
+}
+
+/// Where `oom`, `kill` and `Kill` are in a piece, from left to right; each is looked for once.
+private struct Words {
+  private let piece: UnsafeBufferPointer<UInt8>
+  /// The next place of each, as far as it was looked for; the end where there is none.
+  private var oom = -1
+  private var kill = -1
+
+  init(_ piece: UnsafeBufferPointer<UInt8>) { self.piece = piece }
+
+  /// The first of them at or after `start`.
+  mutating func next(from start: Int) -> Int? {
+    if oom < start { oom = Words.place(of: "oom", in: piece, from: start) ?? piece.count }
+    while kill < start || (kill < piece.count && !isKill(kill)) {
+      kill = Words.place(of: "ill", in: piece, from: max(start, kill + 1)) ?? piece.count
+    }
+    let first = min(oom, kill)
+    return first < piece.count ? first : nil
   }
 
-  private static func isAny(_ mask: SIMDMask<SIMD16<Int8>>) -> Bool {
-    let halves = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
-    return halves.x | halves.y != 0
-  }
+  private func isKill(_ place: Int) -> Bool { place > 0 && piece[place - 1] | 0x20 == UInt8(ascii: "k") }
 
-  private static func exactHit(_ piece: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int) -> Int? {
-    for index in start..<end where index + 2 < piece.count {
-      switch (piece[index], piece[index + 1], piece[index + 2]) {
-      case (UInt8(ascii: "o"), UInt8(ascii: "o"), UInt8(ascii: "m")): return index
-      case (UInt8(ascii: "i"), UInt8(ascii: "l"), UInt8(ascii: "l")):
-        guard index > 0, piece[index - 1] | 0x20 == UInt8(ascii: "k") else { continue }
-        return index
-      default: continue
-      }
-    }
-    return nil
+  /// Source: memmem(3), which passes over what it does not seek several bytes at a time.
+  private static func place(of word: StaticString, in piece: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+    guard start < piece.count, let base = piece.baseAddress,
+      let found = memmem(base + start, piece.count - start, word.utf8Start, word.utf8CodeUnitCount)
+    else { return nil }
+    return UnsafeRawPointer(found) - UnsafeRawPointer(base)
   }
 }

@@ -9,7 +9,7 @@ import Testing
     "Events": [],
     "KernelProbe": ["CProbe", "CLibbpf", "Events"],
     "Host": ["CLinux", "Events", "Synchronization"],
-    "KernelLog": ["Events"],
+    "KernelLog": ["CLinux", "Events"],
     "Policy": ["Events"],
     "Configuration": ["CYAML", "Events", "Policy"],
     "Witness": ["Host", "Events"],

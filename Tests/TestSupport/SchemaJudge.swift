@@ -19,7 +19,7 @@ public enum SchemaJudge {
     except ImportError:
         from jsonschema import RefResolver
         store = {"oomwitness.v1.schema.json": main}
-        validator = Draft202012Validator(schema, resolver=RefResolver(schema["$id"], schema, store=store))
+        validator = Draft202012Validator(schema, resolver=RefResolver(schema.get("$id", name), schema, store=store))
     def described(node, document):
         if "description" in node: return True
         if "$ref" not in node: return False

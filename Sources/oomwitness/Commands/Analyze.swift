@@ -15,10 +15,11 @@ struct Analyze: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Tells every OOM kill that a kernel log holds, and what they have in common.",
     discussion: """
-      Reads dmesg (plain, --raw, --decode, --ctime, --time-format=iso), syslog files, journalctl (short, json), pastes
-      with a prefix before the kernel's time stamp, and all of these as gzip, xz or zstd made them smaller; reports of
-      kernels from 2.6.32 to 7.x, of several boots and hosts in one file. Times without a zone or a year are this
-      host's. Without a file it reads /dev/kmsg.
+      Reads what dmesg prints in each of its formats, syslog files, journalctl (short, json), and pastes with a \
+      prefix before the kernel's time stamp; of several boots and hosts in one file, of kernels from 2.6.32 to 7.x, \
+      and as gzip, xz or zstd made them smaller. Times without a zone or a year are this host's. Without a file it \
+      reads /dev/kmsg.
+
       Examples:
         oomwitness analyze
         oomwitness analyze /var/log/syslog*
@@ -41,6 +42,8 @@ struct Analyze: ParsableCommand {
   }
 
   func run() throws {
+    // Else localtime(3) looks at its file again for each line.
+    setenv("TZ", ":/etc/localtime", 0)
     let reader = try AnalyzedLogs(self)
     let isWhole = files.isEmpty ? try reader.readKmsg() : reader.read(files)
     reader.finish()
