@@ -1,87 +1,166 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What many kills have in common: counted by victim, cgroup, host and day.
+/// What many kills have in common: counted by process, cgroup, unit, container, host, hour and day, and what each victim
+/// and each limit was from kill to kill.
 ///
-/// A pure sum over `oom_kill` events, with bounded memory: of each kind so many names are kept, the rest is counted as one.
-package struct KillStatistics: Hashable, Sendable {
+/// A pure sum over the events of a log, in any order, with bounded memory: what is beyond a bound is counted and told.
+package struct KillStatistics: Sendable {
   /// Names of each kind that are kept apart.
   package static let namesMax = 4096
+  private static let hourNanoseconds: Int64 = 3_600_000_000_000
 
-  /// One victim's name over time.
-  package struct Victim: Hashable, Sendable {
-    package var kills = 0
-    /// Resident pages of the first and of the last that were told, and the most.
-    package var firstPages: Pages?
-    package var lastPages: Pages?
-    package var mostPages: Pages?
-  }
-
-  package private(set) var kills = 0
+  /// All kills; its decisions are the first and the last of all.
+  package private(set) var tally = KillTally()
+  /// Calls of the kernel for a kill; one may end several processes.
+  package private(set) var decisions = 0
+  private var lastDecision: UInt64?
+  /// Out of memory, and nobody was killed.
+  package private(set) var noKills = 0
   package private(set) var byScope: [Scope: Int] = [:]
   package private(set) var scopeUnknown = 0
-  package private(set) var victims: [KernelName: Victim] = [:]
+
+  package private(set) var processes = NameTable<KernelName, KillTally>()
   /// By the group whose limit was hit, else by the victim's.
-  package private(set) var byCgroup: [KernelName: Int] = [:]
-  package private(set) var byHost: [KernelName: Int] = [:]
+  package private(set) var cgroups = NameTable<KernelName, KillTally>()
+  package private(set) var units = NameTable<KernelName, KillTally>()
+  package private(set) var containers = NameTable<ContainerRef, KillTally>()
+  /// By the pod's uid.
+  package private(set) var pods = NameTable<KernelName, KillTally>()
+  package private(set) var hosts = NameTable<KernelName, KillTally>()
+  /// Hours since 1970, UTC.
+  package private(set) var hours = NameTable<Int64, KillTally>()
   /// Days since 1970, UTC.
-  package private(set) var byDay: [Int64: Int] = [:]
-  /// Kills of which the log has no wall-clock time.
+  package private(set) var days = NameTable<Int64, KillTally>()
+  /// Kills in each hour of the day, UTC; 24 of them.
+  package private(set) var byHourOfDay = [Int](repeating: 0, count: 24)
+
+  package private(set) var victims = NameTable<VictimHistory.Key, VictimHistory>()
+  package private(set) var limits = NameTable<LimitHistory.Key, LimitHistory>()
+  package private(set) var conditions = NameTable<KillCondition.Key, KillCondition.Sum>()
+  package private(set) var moments = KillMoments()
+
+  /// Kills of which the log has no wall-clock time: they are in no hour, no day and not in the last 24 hours.
   package private(set) var withoutTime = 0
-  package private(set) var firstWallNanoseconds: Int64?
-  package private(set) var lastWallNanoseconds: Int64?
-  /// Allocations of more than one page in a row.
-  package private(set) var higherOrder = 0
-  /// Kills of the whole system with all swap in use.
-  package private(set) var swapExhausted = 0
-  /// Names beyond `namesMax`, each kill of theirs.
-  package private(set) var kindsDropped = 0
+  /// Decisions whose report lacks its head, so that nobody knows who asked and for what.
+  package private(set) var withoutHead = 0
+  /// Decisions by a scan whose report lacks its table or a part of it, and how many of these have their head.
+  package private(set) var withoutTable = 0
+  package private(set) var withoutTableAlone = 0
+  /// Decisions whose report lacks one or the other.
+  package private(set) var incomplete = 0
+  /// Decisions by a scan whose report has all of its table.
+  package private(set) var withTable = 0
+  /// Reports that began and of which no kill was seen; the reader of the log counts them.
+  package var reportsAbandoned: Int64 = 0
 
   package init() {}
 
+  package var kills: Int { tally.kills }
+
+  /// Kills that a table has not, since it was full of other names.
+  package var kindsDropped: Int {
+    processes.dropped + cgroups.dropped + units.dropped + containers.dropped + pods.dropped + hosts.dropped
+      + hours.dropped + days.dropped + victims.dropped + limits.dropped + conditions.dropped
+  }
+
   /// Counts one kill; a sharer of a victim's memory is none of the kernel's own.
-  package mutating func add(_ kill: OOMKill, host: KernelName?, wallNanoseconds: Int64?) {
+  ///
+  /// The kills of one decision come one after another, each with all of its candidates.
+  package mutating func add(_ kill: OOMKill, host: KernelName?, bootID: String?, at time: EventTime) {
     guard kill.victim.role != .sharesMemory else { return }
-    kills += 1
-    if let scope = kill.scope { byScope[scope, default: 0] += 1 } else { scopeUnknown += 1 }
-    addVictim(kill)
-    if let path = kill.limit?.cgroup?.path ?? kill.victim.cgroup?.path { count(\.byCgroup, path) }
-    if let host { count(\.byHost, host) }
-    if let order = kill.trigger?.order, order > 0 { higherOrder += 1 }
-    if kill.scope != .memcg, let memory = kill.memory, let total = memory.swapTotalPages, total > 0,
-      let free = memory.swapFreePages, free * 20 < total
-    {
-      swapExhausted += 1
+    let (decision, wall) = (kill.decision.id, time.wallNanoseconds)
+    tally.add(decision: decision, wallNanoseconds: wall)
+    if lastDecision == decision {
+      moments.addKillOfLastDecision()
+    } else {
+      addDecision(kill)
+      moments.add(host: host, bootID: bootID, at: time)
     }
-    guard let wallNanoseconds else {
+    lastDecision = decision
+    if let scope = kill.scope { byScope[scope, default: 0] += 1 } else { scopeUnknown += 1 }
+    addNames(kill, host: host, wall)
+    addHistories(kill, host: host, wall)
+    guard let wall else {
       withoutTime += 1
       return
     }
-    firstWallNanoseconds = min(firstWallNanoseconds ?? wallNanoseconds, wallNanoseconds)
-    lastWallNanoseconds = max(lastWallNanoseconds ?? wallNanoseconds, wallNanoseconds)
-    byDay[wallNanoseconds / 86_400_000_000_000, default: 0] += 1
+    let hour = KillStatistics.quotient(wall, KillStatistics.hourNanoseconds)
+    hours.add(hour, decision: decision, wallNanoseconds: wall)
+    days.add(KillStatistics.quotient(hour, 24), decision: decision, wallNanoseconds: wall)
+    byHourOfDay[Int(hour - KillStatistics.quotient(hour, 24) * 24)] += 1
   }
 
-  private mutating func addVictim(_ kill: OOMKill) {
-    let name = kill.victim.comm
-    guard victims[name] != nil || victims.count < KillStatistics.namesMax else {
-      kindsDropped += 1
-      return
-    }
-    var victim = victims[name] ?? Victim()
-    victim.kills += 1
-    if let pages = kill.badness?.parts.residentPages {
-      if victim.firstPages == nil { victim.firstPages = pages }
-      victim.lastPages = pages
-      victim.mostPages = max(victim.mostPages ?? pages, pages)
-    }
-    victims[name] = victim
+  package mutating func addNoKill() { noKills += 1 }
+
+  private mutating func addDecision(_ kill: OOMKill) {
+    decisions += 1
+    let isHeadless = kill.trigger == nil
+    let hasScan = kill.decision.path != .allocatingTask && kill.victim.role != .group
+    let isTableless = hasScan && kill.candidates == nil
+    if isHeadless { withoutHead += 1 }
+    if isTableless { withoutTable += 1 }
+    if isTableless, !isHeadless { withoutTableAlone += 1 }
+    if hasScan, !isTableless { withTable += 1 }
+    if isHeadless || isTableless { incomplete += 1 }
   }
 
-  private mutating func count(_ table: WritableKeyPath<KillStatistics, [KernelName: Int]>, _ name: KernelName) {
-    guard self[keyPath: table][name] != nil || self[keyPath: table].count < KillStatistics.namesMax else {
-      kindsDropped += 1
-      return
+  private mutating func addNames(_ kill: OOMKill, host: KernelName?, _ wall: Int64?) {
+    let decision = kill.decision.id
+    processes.add(kill.victim.comm, decision: decision, wallNanoseconds: wall)
+    let path = kill.limit?.cgroup?.path ?? kill.victim.cgroup?.path
+    if let path { cgroups.add(path, decision: decision, wallNanoseconds: wall) }
+    if let host { hosts.add(host, decision: decision, wallNanoseconds: wall) }
+    guard let place = kill.victim.cgroup?.path ?? path else { return }
+    if let container = ContainerID.container(inCgroupPath: place) {
+      containers.add(container, decision: decision, wallNanoseconds: wall)
     }
-    self[keyPath: table][name, default: 0] += 1
+    switch Workload(cgroupPath: place) {
+    case .pod(let uid): pods.add(KernelName(uid), decision: decision, wallNanoseconds: wall)
+    case .unit(let unit): units.add(KernelName(unit), decision: decision, wallNanoseconds: wall)
+    case .container, .cgroup, .unknown: break
+    }
   }
+
+  private mutating func addHistories(_ kill: OOMKill, host: KernelName?, _ wall: Int64?) {
+    let place = kill.victim.cgroup?.path ?? kill.limit?.cgroup?.path
+    let victim = VictimHistory.Key(comm: kill.victim.comm, host: host, workload: Workload(cgroupPath: place))
+    victims.update(victim, new: VictimHistory()) { $0.add(kill, wallNanoseconds: wall) }
+    if kill.scope == .memcg, let path = kill.limit?.cgroup?.path {
+      let limit = LimitHistory.Key(host: host, workload: Workload(cgroupPath: path))
+      limits.update(limit, new: LimitHistory()) { $0.add(kill, wallNanoseconds: wall) }
+    }
+    for (condition, pages, ofPages) in KillCondition.all(of: kill) {
+      conditions.update(KillCondition.Key(host: host, condition: condition), new: KillCondition.Sum()) { sum in
+        sum.tally.add(decision: kill.decision.id, wallNanoseconds: wall)
+        sum.victim = kill.victim.comm
+        (sum.pages, sum.ofPages) = (pages ?? sum.pages, ofPages ?? sum.ofPages)
+        if let order = kill.trigger?.order, order > 0 { sum.order = max(sum.order ?? order, order) }
+      }
+    }
+  }
+
+  /// Rounded down, below 1970 too.
+  private static func quotient(_ value: Int64, _ divisor: Int64) -> Int64 {
+    value >= 0 ? value / divisor : -((divisor - 1 - value) / divisor)
+  }
+
+  /// Kills of all hosts at which it held.
+  package func kills(with condition: KillCondition) -> Int {
+    conditions.sums.reduce(0) { $0 + ($1.key.condition == condition ? $1.value.tally.kills : 0) }
+  }
+
+  /// Victims that were killed more than once, the most often first.
+  package var repeatedVictims: [(key: VictimHistory.Key, history: VictimHistory)] {
+    victims.sums.filter { $0.value.tally.kills > 1 }
+      .sorted { one, other in
+        let (most, less) = (one.value.tally.kills, other.value.tally.kills)
+        return most == less ? one.key.sortText < other.key.sortText : most > less
+      }
+      .map { (key: $0.key, history: $0.value) }
+  }
+}
+
+extension VictimHistory.Key {
+  /// So that equals come in the same order each time.
+  var sortText: String { comm.text + " " + (workload.name?.text ?? "") + " " + (host?.text ?? "") }
 }

@@ -15,8 +15,40 @@ package struct MemoryState: Hashable, Sendable {
   package var pageTablesPages: Pages?
   package var swapTotalPages: Pages?
   package var swapFreePages: Pages?
+  /// In the report's order; none from /proc/meminfo.
+  package var zones: [MemoryZone] = []
 
   package init() {}
+}
+
+/// One zone of a node's memory, at the moment of the report.
+///
+/// Kernel: mm/show_mem.c, show_free_areas(); struct zone.
+package struct MemoryZone: Hashable, Sendable {
+  package var node: Int
+  /// "DMA32", "Normal", ...
+  package var name: String
+  package var freePages: Pages
+  /// Below it only those may allocate who may use the reserves.
+  package var minPages: Pages
+  /// The most that it keeps back from allocations that another zone could serve; nil where the report does not tell.
+  package var reservePages: Pages?
+
+  package init(node: Int, name: String, freePages: Pages, minPages: Pages, reservePages: Pages?) {
+    self.node = node
+    self.name = name
+    self.freePages = freePages
+    self.minPages = minPages
+    self.reservePages = reservePages
+  }
+
+  /// With fewer free pages a single one is refused to anybody without rights of his own.
+  ///
+  /// Kernel: mm/page_alloc.c, __zone_watermark_ok().
+  package var neededPages: Pages { minPages + (reservePages ?? 0) }
+
+  /// A single page could be had from it by anybody: who failed here wanted several in a row. False where it is not known.
+  package var hasFreePages: Bool { reservePages != nil && freePages > neededPages }
 }
 
 /// Share of wall time in which tasks stood still for memory. File: /proc/pressure/memory.

@@ -132,13 +132,14 @@ private final class AnalyzedLogs {
 
   private func write(_ located: LocatedEvent, wall: Int64?) {
     var event = located.logged.event
+    let time = EventTime(wallNanoseconds: wall, monotonicNanoseconds: located.logged.monotonicNanoseconds)
+    if case .oomNoKill = event { statistics.addNoKill() }
     if case .oomKill(var kill) = event {
-      statistics.add(kill, host: located.host, wallNanoseconds: wall)
+      statistics.add(kill, host: located.host, bootID: located.bootID, at: time)
       kill.candidates = kill.candidates?.first(options.candidates.limit)
       kill.nameWhatProcLacked()
       event = .oomKill(kill)
     }
-    let time = EventTime(wallNanoseconds: wall, monotonicNanoseconds: located.logged.monotonicNanoseconds)
     switch options.output {
     case .text:
       if case .oomKill = event { put(Array((text.text(event, at: time) + "\n").utf8)) }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Events
-
 /// Names the systemd unit that a control group belongs to.
 ///
 /// It is the system's unit, the one that `systemctl status PID` shows: what runs in user@1000.service is of

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
-import Host
 import Testing
 
 @Suite("A control group's systemd unit is what systemctl status shows")

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Events
 
 /// Names the container that a control group belongs to, by the path alone: no engine is asked.
 ///

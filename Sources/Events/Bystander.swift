@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why a victim died for another's memory rather than for its own, and whose that was.
+package struct Bystander: Hashable, Sendable {
+  package enum Reason: String, CaseIterable, Sendable {
+    /// With an oom_score_adj of 0 another would have had more points.
+    case adj
+    /// Another held more, and its own oom_score_adj kept it from being chosen.
+    case largerProtected = "larger_protected"
+    /// vm.oom_kill_allocating_task: who asked was killed, and nobody compared.
+    case allocatingTask = "allocating_task"
+    /// memory.oom.group: it was in the group of the one that was chosen.
+    case group
+    /// It held less than a tenth of the memory that ran out.
+    case smallShare = "small_share"
+  }
+  package var reason: Reason
+  /// The one that held more.
+  package var other: KernelName?
+  package var otherHeldPages: Pages?
+  package var otherAdj: Int?
+
+  init(_ reason: Reason, other: Candidate? = nil) {
+    self.reason = reason
+    self.other = other?.comm
+    otherHeldPages = other?.heldPages
+    otherAdj = other?.oomScoreAdj
+  }
+}
+
+extension Candidate {
+  /// What its score counts before oom_score_adj: resident, swapped and page-table pages; nil where it is not known.
+  package var heldPages: Pages? {
+    if let parts { return parts.totalPages }
+    guard let points, let adjPoints else { return nil }
+    return points - adjPoints
+  }
+}
+
+extension OOMKill {
+  /// What the victim held, as its score counts it: resident, swapped and page-table pages; nil where it is not known.
+  package var heldPages: Pages? { badness?.parts.totalPages }
+
+  /// Whether it died for another's memory; nil where it did not, or where the report does not tell.
+  ///
+  /// Needs all candidates, before they are cut to those that are listed. Kernel: mm/oom_kill.c, oom_badness() and
+  /// oom_evaluate_task().
+  package var bystander: Bystander? {
+    if victim.role == .group { return Bystander(.group) }
+    if decision.path == .sysrq { return nil }
+    guard let held = heldPages else { return decision.path == .allocatingTask ? Bystander(.allocatingTask) : nil }
+    let others = candidates?.list.filter { $0.pid != victim.pid } ?? []
+    let largest = others.max { ($0.heldPages ?? 0) < ($1.heldPages ?? 0) }
+    if decision.path == .allocatingTask { return Bystander(.allocatingTask, other: largest) }
+    let adj = victim.oomScoreAdj ?? 0
+    if adj > 0, let best = others.max(by: { ($0.points ?? .min) < ($1.points ?? .min) }), let points = best.points,
+      points > held
+    {
+      return Bystander(.adj, other: best)
+    }
+    if let largest, let more = largest.heldPages, more > held, largest.oomScoreAdj < adj {
+      return Bystander(.largerProtected, other: largest)
+    }
+    if let domain = badness?.domainPages ?? limit?.totalPages, held < domain / 10 {
+      return Bystander(.smallShare, other: largest)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One victim from kill to kill: the same name, at the same place, on the same host.
+package struct VictimHistory: Hashable, Sendable {
+  /// Samples that are kept of one victim; of more every second is left out, and the first and the last stay.
+  package static let samplesMax = 32
+  /// Sizes without which nothing is said of growth.
+  package static let sizesMin = 3
+
+  package struct Key: Hashable, Sendable {
+    package var comm: KernelName
+    /// Nil where the log names none.
+    package var host: KernelName?
+    package var workload: Workload
+  }
+
+  /// One kill of it.
+  package struct Sample: Hashable, Sendable {
+    package var wallNanoseconds: Int64?
+    package var decision: UInt64
+    /// Resident, swapped and page-table pages.
+    package var heldPages: Pages
+    /// The limit of the cgroup that was hit; nil where none was.
+    package var limitPages: Pages?
+  }
+
+  /// What the sizes say, from kill to kill.
+  package enum Trend: String, CaseIterable, Sendable {
+    /// A fifth more at the last kill than at the first, and two of three steps upwards.
+    case grows
+    /// The largest is within a tenth of the smallest.
+    case steady
+    /// At half of its kills or more it died for another's memory.
+    case bystander
+    case varies
+    /// Fewer sizes than `sizesMin`.
+    case unclear
+  }
+
+  package private(set) var tally = KillTally()
+  package private(set) var byScope: [Scope: Int] = [:]
+  /// As many as fit, in the order in which they came.
+  private var kept: [Sample] = []
+  /// Kills whose size is known.
+  package private(set) var sizes = 0
+  package private(set) var leastPages: Pages?
+  package private(set) var mostPages: Pages?
+  package private(set) var bystanders: [Bystander.Reason: Int] = [:]
+  /// Of the last kill at which it was one.
+  package private(set) var lastBystander: Bystander?
+  /// Of the last kill that told it.
+  package private(set) var oomScoreAdj: Int?
+  /// The memory that ran out, at the last kill that told it.
+  package private(set) var domainPages: Pages?
+  /// The lowest and the highest limit of a cgroup that it ran into; nil where it ran into none.
+  package private(set) var leastLimitPages: Pages?
+  package private(set) var mostLimitPages: Pages?
+
+  package init() {}
+
+  mutating func add(_ kill: OOMKill, wallNanoseconds: Int64?) {
+    tally.add(decision: kill.decision.id, wallNanoseconds: wallNanoseconds)
+    if let scope = kill.scope { byScope[scope, default: 0] += 1 }
+    if let bystander = kill.bystander {
+      bystanders[bystander.reason, default: 0] += 1
+      lastBystander = bystander
+    }
+    oomScoreAdj = kill.victim.oomScoreAdj ?? oomScoreAdj
+    domainPages = kill.badness?.domainPages ?? kill.limit?.totalPages ?? domainPages
+    let limit = kill.scope == .memcg ? kill.limit?.limit?.pages : nil
+    if let limit {
+      leastLimitPages = min(leastLimitPages ?? limit, limit)
+      mostLimitPages = max(mostLimitPages ?? limit, limit)
+    }
+    guard let held = kill.heldPages else { return }
+    sizes += 1
+    leastPages = min(leastPages ?? held, held)
+    mostPages = max(mostPages ?? held, held)
+    if kept.count == VictimHistory.samplesMax { thin() }
+    kept.append(
+      Sample(wallNanoseconds: wallNanoseconds, decision: kill.decision.id, heldPages: held, limitPages: limit))
+  }
+
+  /// Half of them, over the same time.
+  private mutating func thin() {
+    let sorted = samples
+    kept = sorted.indices.filter { $0 % 2 == 0 || $0 == sorted.count - 1 }.map { sorted[$0] }
+  }
+
+  /// By time: files come in any order, the newest first among them. Those without a time are first, as they came.
+  package var samples: [Sample] {
+    kept.sorted { ($0.wallNanoseconds ?? .min, $0.decision) < ($1.wallNanoseconds ?? .min, $1.decision) }
+  }
+
+  /// Steps from sample to sample: how many there are, and how many go up by more than a fiftieth.
+  package var steps: (all: Int, upwards: Int) {
+    let sizes = samples.map(\.heldPages)
+    return (max(0, sizes.count - 1), zip(sizes, sizes.dropFirst()).filter { $1 > $0 + $0 / 50 }.count)
+  }
+
+  package var bystanderKills: Int { bystanders.values.reduce(0, +) }
+
+  package var trend: Trend {
+    if tally.kills > 1, bystanderKills * 2 >= tally.kills { return .bystander }
+    guard sizes >= VictimHistory.sizesMin, let least = leastPages, let most = mostPages, least > 0 else {
+      return .unclear
+    }
+    let sizes = samples.map(\.heldPages)
+    let steps = steps
+    if let first = sizes.first, let last = sizes.last, last >= first + first / 5, steps.upwards * 3 >= steps.all * 2 {
+      return .grows
+    }
+    return most <= least + least / 10 ? .steady : .varies
+  }
+}
