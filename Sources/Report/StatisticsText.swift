@@ -33,7 +33,7 @@ package struct StatisticsText: Sendable {
 
   private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
-  private func clock(_ wall: Int64) -> String {
+  static func clock(_ wall: Int64) -> String {
     String(RFC3339.text(wallNanoseconds: wall).prefix(19)).replacing("T", with: " ") + "Z"
   }
 
@@ -41,7 +41,8 @@ package struct StatisticsText: Sendable {
     guard let first = tally.firstWallNanoseconds, let last = tally.lastWallNanoseconds else {
       return ", without wall-clock times"
     }
-    return first == last ? " at \(clock(first))" : " from \(clock(first)) to \(clock(last))"
+    return first == last
+      ? " at \(StatisticsText.clock(first))" : " from \(StatisticsText.clock(first)) to \(StatisticsText.clock(last))"
   }
 
   private func scopes(_ statistics: KillStatistics) -> String {
@@ -69,7 +70,8 @@ package struct StatisticsText: Sendable {
     if let day = moments.lastDay {
       let atLeast = day.isAtLeast ? "at least " : ""
       lines.append(
-        "  \(atLeast)\(day.kills) in the 24 hours up to \(clock(day.endWallNanoseconds)), the log's last kill")
+        "  \(atLeast)\(day.kills) in the 24 hours up to \(StatisticsText.clock(day.endWallNanoseconds)), the log's last kill"
+      )
     }
     if let intervals = moments.intervals {
       lines.append(
@@ -78,7 +80,7 @@ package struct StatisticsText: Sendable {
     }
     let bursts = moments.bursts
     if let most = bursts.first {
-      let at = most.firstWallNanoseconds.map { " from \(clock($0))" } ?? ""
+      let at = most.firstWallNanoseconds.map { " from \(StatisticsText.clock($0))" } ?? ""
       lines.append(
         "  \(count(bursts.count, "burst")), less than a minute from one to the next; the largest: "
           + "\(count(most.decisions, "decision")) in \(duration(most.nanoseconds))\(at)")
