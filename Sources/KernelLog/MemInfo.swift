@@ -62,6 +62,7 @@ struct MemInfo: Hashable {
 
   /// `Node 0 DMA free:1kB ... present:15992kB managed:15360kB ...`: what a zone has.
   private mutating func takeZone(_ text: [UInt8]) {
+    openZone = nil
     var scanner = ByteScanner(text)
     guard let node: UInt16 = scanner.number(after: "Node ", unit: " ") else { return }
     let zone = scanner.take { $0 != 0x20 }
@@ -78,7 +79,6 @@ struct MemInfo: Hashable {
 
   /// ` free:1kB boost:0kB min:1kB low:1kB high:1kB `; boost is in the minimum, and before 5.14 not printed.
   private mutating func takeWatermarks(_ text: ArraySlice<UInt8>, node: Int, name: String) {
-    openZone = nil
     var scanner = ByteScanner(text)
     guard zones.count < MemInfo.zonesMax, let free: Int64 = scanner.number(after: " free:", unit: "kB "), free >= 0
     else { return }
@@ -96,7 +96,10 @@ struct MemInfo: Hashable {
     var scanner = ByteScanner(text)
     _ = scanner.skip("lowmem_reserve[]:")
     var most: Int64?
-    while let pages: Int64 = scanner.number(after: " "), pages >= 0 { most = max(most ?? pages, pages) }
+    while let pages: Int64 = scanner.number(after: " ") {
+      guard pages >= 0 else { return }
+      most = max(most ?? pages, pages)
+    }
     if scanner.isAtEnd || Array(scanner.rest) == [0x20] { zones[place].reservePages = most }
   }
 

@@ -34,7 +34,7 @@ struct LimitRules {
     return Recommendation(
       .raiseLimit, workload: key.workload, host: key.host,
       finding:
-        "\(Naming.place(key.workload))\(Naming.onHost(key.host)) ran into the same limit of \(sizes.text(limit)) "
+        "\(Naming.atStart(Naming.place(key.workload)))\(Naming.onHost(key.host)) ran into the same limit of \(sizes.text(limit)) "
         + "\(Naming.times(history.tally.decisions)) (killed: \(Naming.list(history.victims))), and none of its victims "
         + "grew from kill to kill: the limit is too low for it, or it fills any.",
       evidence: Recommendation.Evidence(
