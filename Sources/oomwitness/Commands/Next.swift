@@ -10,6 +10,7 @@ import Sinks
 /// Predicts whom the kernel would kill now.
 struct Next: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "next",
     abstract: "Predicts whom the kernel would kill if memory ran out now, who would follow, and what would change it.",
     discussion: """
       Without --cgroup it is the whole system that runs out. Nothing is changed: --adj, --grow and --limit only suppose.

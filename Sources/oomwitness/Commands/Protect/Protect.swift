@@ -11,6 +11,7 @@ import Sinks
 /// Declares which processes the OOM killer is to spare, and which to take first.
 struct Protect: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "protect",
     abstract: "Sets oom_score_adj by declared rules: shows the effect first, keeps a journal, takes it back.",
     discussion: """
       Rules are YAML files (--rules), shipped presets (--preset) or options (--rule). The kernel adds oom_score_adj \
@@ -38,6 +39,7 @@ extension Protect {
   /// Shows what rules would do, and changes nothing.
   struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "plan",
       abstract: "Shows what rules would change, and whom the kernel would kill before and after; changes nothing.",
       discussion: """
         SCORE is /proc/PID/oom_score now, and as it would be. Who is next is told for the whole system, and for each \
@@ -74,6 +76,7 @@ extension Protect {
   /// Sets what rules declare.
   struct Apply: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "apply",
       abstract: "Sets the oom_score_adj that rules declare, and writes each change down before it is made.",
       discussion: """
         Two rules that want different values of one process are refused, and nothing is changed. A process that has \
@@ -128,6 +131,7 @@ extension Protect {
   /// Takes back what was set.
   struct Revert: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "revert",
       abstract: "Takes back what apply and watch have set, as the journal has it.",
       discussion: """
         Only where pid and start time are still those of the same process, and its value still is the one that was set: \
@@ -156,6 +160,7 @@ extension Protect {
   /// Prints the rules that ship with the program.
   struct Presets: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "presets",
       abstract: "Prints the rules that ship with us, with the reason of each: all, or one preset.",
       discussion: """
         Examples:

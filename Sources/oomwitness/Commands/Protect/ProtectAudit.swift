@@ -8,6 +8,7 @@ extension Protect {
   /// Compares what is declared with what is.
   struct Audit: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "audit",
       abstract: "Compares declared values with those that processes have, and with systemd's.",
       discussion: """
         Tells processes with another value than declared; services whose next start would give another one; and \

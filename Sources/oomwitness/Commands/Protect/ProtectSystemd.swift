@@ -7,6 +7,7 @@ extension Protect {
   /// Writes a drop-in for a service.
   struct Systemd: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "systemd",
       abstract: "Shows a drop-in with OOMScoreAdjust and OOMPolicy for a service, and writes it when asked.",
       discussion: """
         systemd sets the value before the service starts, so that it holds for all of its processes and after each \

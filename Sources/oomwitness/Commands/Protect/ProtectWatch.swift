@@ -7,6 +7,7 @@ extension Protect {
   /// Applies rules to processes as they start.
   struct Watch: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "watch",
       abstract: "Applies rules to what runs, and then to processes as they start.",
       discussion: """
         By the kernel's exec tracepoint where BPF may be loaded, and on rounds everywhere: a process may change its name, \
