@@ -56,14 +56,14 @@ extension Protect {
     func run() throws {
       let dropIn = UnitDropIn(
         unit: SystemdUnit.service(named: unit)!, oomScoreAdj: oomScoreAdj, oomPolicy: oomPolicy?.rawValue, root: root)
-      Protect.show("\(TerminalText.safe(dropIn.path)):\n\n\(dropIn.text)\n")
-      guard write else { return Protect.show("Not written: add --write.\n") }
+      try Protect.show("\(TerminalText.safe(dropIn.path)):\n\n\(dropIn.text)\n")
+      guard write else { return try Protect.show("Not written: add --write.\n") }
       if root == "/", Systemctl.isThere, Systemctl.settings(unit: dropIn.unit) == nil {
         throw Diagnostic.fail("systemd knows no \(dropIn.unit); nothing was written")
       }
       switch try written(dropIn) {
-      case .written: Protect.show("Written; it takes effect when \(dropIn.unit) is started the next time.\n")
-      case .same: Protect.show("It is there already.\n")
+      case .written: try Protect.show("Written; it takes effect when \(dropIn.unit) is started the next time.\n")
+      case .same: try Protect.show("It is there already.\n")
       case .foreign: throw Diagnostic.fail("\(TerminalText.safe(dropIn.path)) is not ours, and was left as it is")
       }
       guard daemonReload else { return }
@@ -71,7 +71,7 @@ extension Protect {
         throw Diagnostic.fail("there is no systemd to reload here", ExitStatus.notPossibleHere)
       }
       if let why = Systemctl.reload() { throw Diagnostic.fail("systemctl daemon-reload: \(why)") }
-      Protect.show("systemd has read its files again.\n")
+      try Protect.show("systemd has read its files again.\n")
     }
 
     private func written(_ dropIn: UnitDropIn) throws -> UnitDropIn.WriteOutcome {
