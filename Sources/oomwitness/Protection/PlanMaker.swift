@@ -79,7 +79,8 @@ struct PlanMaker {
         let path = KernelName(bytes: [0x2f] + Array(components.joined(separator: [0x2f])))
         guard seen.insert(path).inserted else { break }
         if case .pages? = ((try? table.cgroups.limits(path: path)) ?? nil)?.limit {
-          domains.append(try table.domain(cgroup: path.text))
+          // It may end between the two looks: that is said, and the rest goes on.
+          if let domain = try? table.domain(cgroup: path.text) { domains.append(domain) }
         }
         components.removeLast()
       }
