@@ -27,12 +27,23 @@ struct Protect: ParsableCommand {
       Plan.self, Apply.self, Revert.self, Audit.self, Watch.self, Systemd.self, Presets.self,
     ])
 
-  /// Text for people on standard output, as long as somebody reads.
-  static func show(_ text: String) {
+  /// Less than a sink's queue holds: what finds no room there is dropped.
+  private static let pieceBytes = 1024 * 1024
+
+  /// Text for people on standard output, as long as somebody reads. A disk that is full is a failure, and said.
+  static func show(_ text: String) throws {
     let sink = DescriptorSink()
-    _ = sink.write(Array(text.utf8))
-    sink.drain(timeoutMilliseconds: Int32.max)
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty, !sink.isClosed {
+      _ = sink.write(Array(rest.prefix(pieceBytes)))
+      sink.drain(timeoutMilliseconds: Int32.max)
+      rest = rest.dropFirst(pieceBytes)
+    }
+    if let number = sink.failure { throw Diagnostic.fail("cannot write standard output: \(Wording.text(number))") }
   }
+
+  /// Changes are made to their end though nobody reads what is said of them.
+  static func survivesReaders() { signal(SIGPIPE, SIG_IGN) }
 }
 
 extension Protect {
@@ -63,11 +74,13 @@ extension Protect {
       if maker.refuses() { throw ExitStatus.failed }
       let planned = try maker.planned()
       switch output {
-      case .text: Protect.show(ProtectionText(style: Style(coloured: OutputOptions.coloured)).text(planned))
+      case .text:
+        let text = ProtectionText(style: Style(coloured: OutputOptions.coloured)).text(planned)
+        try Protect.show(text + PlanMaker.unusedText(plan))
       case .json:
         var json = JSONWriter(reserving: 8192)
         planned.encode(into: &json)
-        Protect.show(String(decoding: json.bytes, as: UTF8.self) + "\n")
+        try Protect.show(String(decoding: json.bytes, as: UTF8.self) + "\n")
       }
       if leftOut > 0 { throw ExitStatus.failed }
     }
@@ -91,6 +104,7 @@ extension Protect {
     @OptionGroup var journal: JournalOptions
 
     func run() throws {
+      Protect.survivesReaders()
       let (rules, leftOut) = try options.read()
       let protector = try Protector(rules: rules)
       let plan = try protector.plan()
@@ -121,9 +135,10 @@ extension Protect {
           Diagnostic.say("\(name): \(sentence)")
         }
       }
+      text += PlanMaker.unusedText(plan)
       let same = plan.unchanged.count
       let failures = failed > 0 ? ", \(failed) failed" : ""
-      Protect.show(text + "\(set) set, \(same) had \(same == 1 ? "its" : "their") value already\(failures).\n")
+      try Protect.show(text + "\(set) set, \(same) had \(same == 1 ? "its" : "their") value already\(failures).\n")
       if failed > 0 { throw ExitStatus.failed }
     }
   }
@@ -142,17 +157,18 @@ extension Protect {
 
     func run() throws {
       guard access(journal.journal, F_OK) == 0 || errno != ENOENT else {
-        return Protect.show("Nothing to take back: there is no \(TerminalText.safe(journal.journal)).\n")
+        return try Protect.show("Nothing to take back: there is no \(TerminalText.safe(journal.journal)).\n")
       }
+      Protect.survivesReaders()
       var reverter = Reverter()
+      let file = try AdjSetter.journal(journal.journal)
       do throws(HostError) {
         reverter.bootID = try HostIdentity().bootID
-        let file = try LineFile(path: journal.journal)
-        try file.replace(with: reverter.takeBack(try file.lines()))
+        if let kept = reverter.takeBack(try file.lines()) { try file.replace(with: kept) }
       } catch {
         throw Diagnostic.fail(Wording.sentence(error))
       }
-      Protect.show(reverter.text + reverter.summary)
+      try Protect.show(reverter.text + reverter.summary)
       if reverter.failed > 0 { throw ExitStatus.failed }
     }
   }
@@ -177,6 +193,6 @@ extension Protect {
       throw ValidationError("there is no preset '\(TerminalText.safe(name))', only \(known)")
     }
 
-    func run() { Protect.show(name.flatMap(Preset.named)?.text ?? Preset.text) }
+    func run() throws { try Protect.show(name.flatMap(Preset.named)?.text ?? Preset.text) }
   }
 }

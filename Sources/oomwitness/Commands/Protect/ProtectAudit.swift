@@ -22,6 +22,8 @@ extension Protect {
     @Option(
       help: ArgumentHelp("Read unit files below another root than /; systemd is not asked then.", valueName: "folder"))
     var root = "/"
+    @Option(help: "text for people, json for programs.")
+    var output: Plan.Format = .text
 
     func run() throws {
       let (rules, leftOut) = try options.read()
@@ -32,8 +34,15 @@ extension Protect {
       auditor.compareProcesses()
       auditor.compareUnits(root: root)
       auditor.findHeirs()
+      auditor.findUnusedRules()
       auditor.explainFloor()
-      Protect.show(auditor.text)
+      switch output {
+      case .text: try Protect.show(auditor.text)
+      case .json:
+        var json = JSONWriter(reserving: 8192)
+        auditor.encode(into: &json)
+        try Protect.show(String(decoding: json.bytes, as: UTF8.self) + "\n")
+      }
       if auditor.differences > 0 || leftOut > 0 { throw ExitStatus.failed }
     }
   }
