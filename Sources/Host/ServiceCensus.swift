@@ -20,25 +20,34 @@ package struct ServiceCensus {
 
   /// All processes that have memory of their own; one that ends meanwhile is left out.
   ///
+  /// - Parameter refused: is told of each that cannot be read, which costs no other.
   /// File: /proc/PID/stat, status, cmdline, exe, oom_score_adj, cgroup.
-  package func all() throws(HostError) -> [HostSettings.HostProcess] {
+  package func all(refused: (HostError) -> Void) throws(HostError) -> [HostSettings.HostProcess] {
     var found: [HostSettings.HostProcess] = []
     for pid in try processes.pids() {
-      guard let facts = try processes.process(pid: pid), !facts.isKernelThread, let parts = facts.parts else {
-        continue
+      do throws(HostError) {
+        if let process = try process(pid) { found.append(process) }
+      } catch {
+        refused(error)
       }
-      var process = HostSettings.HostProcess(pid: pid, ppid: facts.ppid, comm: facts.comm)
-      let names = [facts.exe].compactMap { $0 } + (facts.cmdline ?? []).prefix(2)
-      process.programs = names.map(ServiceCensus.program)
-      process.oomScoreAdj = facts.oomScoreAdj
-      process.anonBytes = parts.anonPages * pageSizeBytes
-      process.shmemBytes = parts.shmemPages * pageSizeBytes
-      process.swapBytes = parts.swapPages * pageSizeBytes
-      process.cgroup = facts.cgroup?.path
-      process.unit = process.cgroup.flatMap(SystemdUnit.name(inCgroupPath:))
-      found.append(process)
     }
     return found
+  }
+
+  private func process(_ pid: Int32) throws(HostError) -> HostSettings.HostProcess? {
+    guard let facts = try processes.process(pid: pid), !facts.isKernelThread, let parts = facts.parts else {
+      return nil
+    }
+    var process = HostSettings.HostProcess(pid: pid, ppid: facts.ppid, comm: facts.comm)
+    let names = [facts.exe].compactMap { $0 } + (facts.cmdline ?? []).prefix(2)
+    process.programs = names.map(ServiceCensus.program)
+    process.oomScoreAdj = facts.oomScoreAdj
+    process.anonBytes = parts.anonPages * pageSizeBytes
+    process.shmemBytes = parts.shmemPages * pageSizeBytes
+    process.swapBytes = parts.swapPages * pageSizeBytes
+    process.cgroup = facts.cgroup?.path
+    process.unit = process.cgroup.flatMap(SystemdUnit.name(inCgroupPath:))
+    return process
   }
 
   /// The last component of a path, without what the kernel says of a file that is gone.

@@ -118,7 +118,9 @@ package final class SettingsReader {
     settings.cgroupVersion = cgroups.hierarchy?.version ?? 0
     let processes = try ProcReader(root: root + "/proc", pageSizeBytes: pageSizeBytes)
     let census = ServiceCensus(cgroups: cgroups, processes: processes, pageSizeBytes: pageSizeBytes)
-    attempt(.criticalServices) { () throws(HostError) in settings.processes = try census.all() }
+    attempt(.criticalServices) { () throws(HostError) in
+      settings.processes = try census.all { if faults[.criticalServices] == nil { faults[.criticalServices] = $0 } }
+    }
     attempt(.serviceLimits) { () throws(HostError) in
       settings.groups = try census.groups(of: settings.processes)
     }

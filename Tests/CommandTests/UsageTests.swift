@@ -45,7 +45,8 @@ import Testing
   @Test(
     "help teaches, as a whole",
     arguments: [
-      "", "trace", "scores", "next", "check", "replay", "protect", "protect plan", "protect apply", "protect revert",
+      "", "trace", "scores", "next", "doctor", "check", "replay", "protect", "protect plan", "protect apply",
+      "protect revert",
       "protect audit", "protect watch", "protect systemd", "protect presets",
     ])
   func helpTexts(command: String) {

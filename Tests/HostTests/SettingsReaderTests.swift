@@ -9,7 +9,9 @@ struct SettingsReaderTests {
   /// Linux 6.18, files of /proc and /sys, shortened; a version 2 hierarchy with one service and one container.
   static let id = String(repeating: "ab", count: 32)
   static var files: [String: String] {
-    let stat = " S 1 40 40 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 1 0 500 4096 2 18446744073709551615"
+    let stat =
+      " S 1 40 40 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 1 0 500 4096 2 18446744073709551615"
+      + String(repeating: " 0", count: 27) + "\n"
     let status =
       "Name:\tx\nTgid:\t40\nUid:\t0\t0\t0\t0\nRssAnon:\t8 kB\nRssFile:\t4 kB\nRssShmem:\t12 kB\nVmPTE:\t4 kB\n"
     return [
@@ -167,6 +169,13 @@ struct SettingsReaderTests {
     #expect(faults.keys.contains(check))
     #expect(Set(faults.keys).subtracting([check, .serviceLimits]) == [])
     #expect(host.memory.totalBytes == 1 << 20)
+  }
+
+  @Test("one process that cannot be read is told, and the others are read")
+  func brokenProcess() throws {
+    let (host, faults) = try SettingsReaderTests.read { $0["proc/39/stat"] = "junk\n" }
+    #expect(Set(faults.keys) == [.criticalServices])
+    #expect(host.processes.map(\.pid) == [40])
   }
 
   @Test("a process without a memory of its own, and one that is gone, are left out")
