@@ -46,7 +46,8 @@ package struct SystemdUnitFiles {
         for name in try directory.names(ending: ".\(type).d") { names.insert(String(name.text.dropLast(2))) }
       }
     }
-    return names.sorted()
+    // Anybody who may write there may name a file in any way; systemd takes valid names alone.
+    return names.filter { $0.utf8.allSatisfy(SystemdUnit.isAllowed) }.sorted()
   }
 
   /// Nil where there is no file of that service or slice.

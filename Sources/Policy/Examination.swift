@@ -57,6 +57,19 @@ package enum Examination {
     return names.count > max ? "\(shown) and \(names.count - max) more" : shown
   }
 
+  /// Whether a shell takes these bytes as they are: what is to be typed must not be what a process has called itself.
+  static func isPlainWord(_ name: KernelName) -> Bool {
+    !name.bytes.isEmpty
+      && name.bytes.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+          UInt8(ascii: "A")...UInt8(ascii: "Z"):
+          true
+        default: "/._-@:+".utf8.contains(byte)
+        }
+      }
+  }
+
   static func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 }
 

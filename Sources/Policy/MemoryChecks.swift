@@ -23,7 +23,7 @@ struct MemoryChecks {
       return Finding(
         id, "0", .warning,
         "Swap is there and used only where nothing else can be taken, so that the page cache, programs among it, goes "
-          + "first. Control groups of version 1 at their limit do not count swap at all then.",
+          + "first. A control group at its limit does not count swap to its size then.",
         remedy: Examination.sysctl("vm.swappiness", 10))
     }
     let isInMemory = areas.allSatisfy(\.isZram)
@@ -191,7 +191,7 @@ struct MemoryChecks {
       return Finding(
         id, value, .note,
         "Swap on a disk has the same priority or a higher one, so that zram is not filled first.",
-        remedy: inUse.filter { $0.name.isPlainASCII }.map {
+        remedy: inUse.filter { Examination.isPlainWord($0.name) }.map {
           "swapoff \(TerminalText.safe($0.name)) && swapon -p \(slow.priority + 100) \(TerminalText.safe($0.name))"
         })
     }

@@ -69,12 +69,13 @@ struct ServiceChecks {
   /// Half as much again, in whole MiB, as systemd takes it.
   static func roomy(_ bytes: Int64) -> String { "\(max(64, bytes / 2 * 3 >> 20))M" }
 
-  /// The listener of sshd, not its sessions: those are given 0 on purpose. Source: sshd's platform_post_listen().
+  /// The host's own, which are children of init: a session of sshd is given 0 on purpose, and a user's session bus is
+  /// that user's. Source: sshd's oom_adjust_restore().
   private var criticalServices: Finding? {
     let id = CheckID.criticalServices
     let found = host.processes.filter { process in
       ServiceChecks.critical.contains(where: process.runs)
-        && (process.comm.text != "sshd" || process.ppid == 1) && process.oomScoreAdj != nil
+        && process.ppid <= 1 && process.oomScoreAdj != nil
     }
     guard !found.isEmpty else {
       return Finding(
@@ -110,7 +111,9 @@ struct ServiceChecks {
     let share = Examination.percent(held, of: host.memory.totalBytes) ?? 0
     let value = never.isEmpty ? "none" : "\(never.count), which hold \(Examination.size(held))"
     let remedy = never.max { $0.ownBytes < $1.ownBytes }.map {
-      ["oomwitness protect apply --rule 'comm=\(TerminalText.safe($0.comm)):-999'   # last, and still possible"]
+      Examination.isPlainWord($0.comm)
+        ? ["oomwitness protect apply --rule 'comm=\($0.comm.text):-999'   # last, and still possible"]
+        : ["choom -p \($0.pid) -n -999   # last, and still possible"]
     }
     if never.count == known.count {
       return Finding(

@@ -90,7 +90,8 @@ struct WebAdvice {
       return Finding(
         .webSignal, "\(path)/memory.pressure", .note,
         "Load can be taken off by memory: the health check reads this file, and says no while avg10 of `some` is above a "
-          + "few per cent.", remedy: group.path.isPlainASCII ? ["cat '/sys/fs/cgroup\(path)/memory.pressure'"] : [])
+          + "few per cent.",
+        remedy: Examination.isPlainWord(group.path) ? ["cat '/sys/fs/cgroup\(path)/memory.pressure'"] : [])
     }
     return Finding(
       .webSignal, "/proc/pressure/memory", .note,

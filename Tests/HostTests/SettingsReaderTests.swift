@@ -38,6 +38,7 @@ struct SettingsReaderTests {
       "sys/module/zswap/parameters/enabled": "N\n", "sys/kernel/kexec_crash_loaded": "1\n",
       "usr/lib/systemd/system/db.service": "[Service]\nOOMPolicy=kill\n",
       "usr/lib/systemd/system/plain.service": "[Service]\nExecStart=/bin/true\n",
+      "usr/lib/systemd/system/a';x;'.service": "[Service]\nOOMPolicy=kill\n",
       "usr/lib/systemd/system/-.slice.d/10-oomd.conf": "[Slice]\nManagedOOMSwap=kill\n",
       "etc/systemd/system.conf": "[Manager]\n#DefaultOOMPolicy=stop\nDefaultOOMPolicy=continue\n",
       "usr/lib/systemd/journald.conf.d/a.conf": "[Journal]\nStorage = Volatile\n",

@@ -113,6 +113,10 @@ struct ServiceExaminationTests {
       $0.processes[0].oomScoreAdj = 0
       $0.processes[0].ppid = 7
     },
+    HostCase(.criticalServices, .ok, "sshd") {
+      // A user's session bus.
+      $0.processes.append(HostCase.process("dbus-daemon", pid: 20, adj: 200, ppid: 19))
+    },
     HostCase(.criticalServices, .warning, "sshd (pid 10) at -499") { $0.processes[0].oomScoreAdj = -499 },
     HostCase(.unkillable, .ok) { _ in },
     HostCase(.unkillable, .warning) { $0.processes[0].anonBytes = 4 << 30 },
@@ -212,6 +216,22 @@ struct ServiceExaminationTests {
     var unasked = row
     (unasked.workload, unasked.severity, unasked.value) = (nil, nil, nil)
     ExaminationTests.check(unasked)
+  }
+
+  @Test("what is to be typed never has in it what a process has called itself")
+  func shellWords() {
+    var host = HostCase.well
+    host.processes[0].comm = KernelName("a';reboot;'")
+    host.processes[0].anonBytes = 9 << 30
+    let finding = Examination.diagnose(host).findings.first { $0.id == .unkillable }
+    #expect(finding?.remedy == ["choom -p 10 -n -999   # last, and still possible"])
+    host.processes.append(HostCase.process("nginx", pid: 40))
+    host.processes[4].unit = "a.service"
+    var group = ServiceExaminationTests.group("a.service")
+    group.path = KernelName("/x';reboot;'/a.service")
+    host.groups = [group]
+    let signal = Examination.diagnose(host, workload: .web).findings.first { $0.id == .webSignal }
+    #expect(signal?.remedy == [])
   }
 
   @Test("a check of a workload is known by its name")
