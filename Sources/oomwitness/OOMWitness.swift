@@ -13,5 +13,7 @@ struct OOMWitness: ParsableCommand {
       Exit status: 0 done, 1 failed, 2 not possible here (kernel, rights), 64 wrong usage.
       """,
     version: Version.text,
-    subcommands: [Trace.self, Analyze.self, Scores.self, Next.self, Protect.self, Check.self, Replay.self])
+    subcommands: [
+      Trace.self, Analyze.self, Scores.self, Next.self, Protect.self, Doctor.self, Check.self, Replay.self,
+    ])
 }
