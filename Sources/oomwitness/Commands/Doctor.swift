@@ -48,7 +48,7 @@ struct Doctor: ParsableCommand {
     }
     settings.witness = Doctor.witness()
     let diagnosis = Examination.diagnose(settings, workload: workload, ignored: Set(ignore.compactMap(CheckID.init)))
-    write(diagnosis)
+    try show(diagnosis)
     if diagnosis.worst == .critical { throw ExitStatus.failed }
   }
 
@@ -63,18 +63,14 @@ struct Doctor: ParsableCommand {
     return HostSettings.WitnessAccess(rung: rung, refusals: refusals, logRefusal: KmsgInput.refusal())
   }
 
-  private func write(_ diagnosis: Diagnosis) {
-    let sink = DescriptorSink()
+  private func show(_ diagnosis: Diagnosis) throws {
     switch output {
     case .json:
       var json = JSONWriter(reserving: 16_384)
       diagnosis.encode(into: &json)
-      json.appendRaw(0x0a)
-      _ = sink.write(json.bytes)
-    case .text:
-      _ = sink.write(Array(DiagnosisText(style: Style(coloured: OutputOptions.coloured)).text(diagnosis).utf8))
+      try StandardOutput.show(json)
+    case .text: try StandardOutput.show(DiagnosisText(style: Style(coloured: OutputOptions.coloured)).text(diagnosis))
     }
-    sink.drain(timeoutMilliseconds: Int32.max)
   }
 }
 

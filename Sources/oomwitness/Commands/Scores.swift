@@ -64,7 +64,7 @@ struct Scores: ParsableCommand {
 
   func run() throws {
     let table = try ProcessTable(reading: read)
-    guard let watch else { return write(try rows(table), table.identity.pageSizeBytes) }
+    guard let watch else { return try show(rows(table), table.identity.pageSizeBytes) }
     let live = ScoreWatch(
       table: table, seconds: watch, duration: duration, order: sort, filter: filter,
       view: { try view(table, $0, $1, limit: ScoreScreen.rowsMax) }, rows: { try rows(table) })
@@ -117,26 +117,25 @@ struct Scores: ParsableCommand {
     }
   }
 
-  private func write(_ rows: [ScoreRow], _ pageSizeBytes: Int) {
-    let sink = DescriptorSink()
+  private func show(_ rows: [ScoreRow], _ pageSizeBytes: Int) throws {
     switch output {
     case .table:
       let style = Style(coloured: OutputOptions.coloured)
-      _ = sink.write(Array(ScoreTable(style: style, pageSizeBytes: pageSizeBytes).text(rows).utf8))
+      try StandardOutput.show(ScoreTable(style: style, pageSizeBytes: pageSizeBytes).text(rows))
     case .ndjson:
+      var lines: [UInt8] = []
       var json = JSONWriter(reserving: 1024)
       for row in rows {
         json.reset()
         row.encode(into: &json)
         json.appendRaw(0x0a)
-        _ = sink.write(json.bytes)
+        lines += json.bytes
       }
+      try StandardOutput.show(lines)
     case .json:
       var json = JSONWriter(reserving: rows.count * 512)
       json.array { json in for row in rows { row.encode(into: &json) } }
-      json.appendRaw(0x0a)
-      _ = sink.write(json.bytes)
+      try StandardOutput.show(json)
     }
-    sink.drain(timeoutMilliseconds: Int32.max)
   }
 }

@@ -27,21 +27,6 @@ struct Protect: ParsableCommand {
       Plan.self, Apply.self, Revert.self, Audit.self, Watch.self, Systemd.self, Presets.self,
     ])
 
-  /// Less than a sink's queue holds: what finds no room there is dropped.
-  private static let pieceBytes = 1024 * 1024
-
-  /// Text for people on standard output, as long as somebody reads. A disk that is full is a failure, and said.
-  static func show(_ text: String) throws {
-    let sink = DescriptorSink()
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty, !sink.isClosed {
-      _ = sink.write(Array(rest.prefix(pieceBytes)))
-      sink.drain(timeoutMilliseconds: Int32.max)
-      rest = rest.dropFirst(pieceBytes)
-    }
-    if let number = sink.failure { throw Diagnostic.fail("cannot write standard output: \(Wording.text(number))") }
-  }
-
   /// Changes are made to their end though nobody reads what is said of them.
   static func survivesReaders() { signal(SIGPIPE, SIG_IGN) }
 }
@@ -76,11 +61,11 @@ extension Protect {
       switch output {
       case .text:
         let text = ProtectionText(style: Style(coloured: OutputOptions.coloured)).text(planned)
-        try Protect.show(text + PlanMaker.unusedText(plan))
+        try StandardOutput.show(text + PlanMaker.unusedText(plan))
       case .json:
         var json = JSONWriter(reserving: 8192)
         planned.encode(into: &json)
-        try Protect.show(String(decoding: json.bytes, as: UTF8.self) + "\n")
+        try StandardOutput.show(json)
       }
       if leftOut > 0 { throw ExitStatus.failed }
     }
@@ -138,7 +123,8 @@ extension Protect {
       text += PlanMaker.unusedText(plan)
       let same = plan.unchanged.count
       let failures = failed > 0 ? ", \(failed) failed" : ""
-      try Protect.show(text + "\(set) set, \(same) had \(same == 1 ? "its" : "their") value already\(failures).\n")
+      try StandardOutput.show(
+        text + "\(set) set, \(same) had \(same == 1 ? "its" : "their") value already\(failures).\n")
       if failed > 0 { throw ExitStatus.failed }
     }
   }
@@ -157,7 +143,7 @@ extension Protect {
 
     func run() throws {
       guard access(journal.journal, F_OK) == 0 || errno != ENOENT else {
-        return try Protect.show("Nothing to take back: there is no \(TerminalText.safe(journal.journal)).\n")
+        return try StandardOutput.show("Nothing to take back: there is no \(TerminalText.safe(journal.journal)).\n")
       }
       Protect.survivesReaders()
       var reverter = Reverter()
@@ -168,7 +154,7 @@ extension Protect {
       } catch {
         throw Diagnostic.fail(Wording.sentence(error))
       }
-      try Protect.show(reverter.text + reverter.summary)
+      try StandardOutput.show(reverter.text + reverter.summary)
       if reverter.failed > 0 { throw ExitStatus.failed }
     }
   }
@@ -193,6 +179,6 @@ extension Protect {
       throw ValidationError("there is no preset '\(TerminalText.safe(name))', only \(known)")
     }
 
-    func run() throws { try Protect.show(name.flatMap(Preset.named)?.text ?? Preset.text) }
+    func run() throws { try StandardOutput.show(name.flatMap(Preset.named)?.text ?? Preset.text) }
   }
 }

@@ -37,11 +37,11 @@ extension Protect {
       auditor.findUnusedRules()
       auditor.explainFloor()
       switch output {
-      case .text: try Protect.show(auditor.text)
+      case .text: try StandardOutput.show(auditor.text)
       case .json:
         var json = JSONWriter(reserving: 8192)
         auditor.encode(into: &json)
-        try Protect.show(String(decoding: json.bytes, as: UTF8.self) + "\n")
+        try StandardOutput.show(json)
       }
       if auditor.differences > 0 || leftOut > 0 { throw ExitStatus.failed }
     }

@@ -61,8 +61,8 @@ extension Protect {
     func run() throws {
       let dropIn = UnitDropIn(
         unit: SystemdUnit.service(named: unit)!, oomScoreAdj: oomScoreAdj, oomPolicy: oomPolicy?.rawValue, root: root)
-      try Protect.show("\(TerminalText.safe(dropIn.path)):\n\n\(dropIn.text)\n")
-      guard write else { return try Protect.show("Not written: add --write.\n") }
+      try StandardOutput.show("\(TerminalText.safe(dropIn.path)):\n\n\(dropIn.text)\n")
+      guard write else { return try StandardOutput.show("Not written: add --write.\n") }
       let before = try attempt(dropIn.linesBefore)
       let isKnown = isKnown(dropIn.unit)
       guard isKnown || root != "/" || !Systemctl.isThere else {
@@ -72,10 +72,10 @@ extension Protect {
       case .written:
         if !isKnown { Diagnostic.say("there is no unit file of \(dropIn.unit) yet: it holds once there is one") }
         for line in before where !dropIn.has(line) {
-          try Protect.show("No longer there: \(TerminalText.safe(line))\n")
+          try StandardOutput.show("No longer there: \(TerminalText.safe(line))\n")
         }
-        try Protect.show("Written; it takes effect when \(dropIn.unit) is started the next time.\n")
-      case .same: try Protect.show("It is there already.\n")
+        try StandardOutput.show("Written; it takes effect when \(dropIn.unit) is started the next time.\n")
+      case .same: try StandardOutput.show("It is there already.\n")
       case .foreign: throw Diagnostic.fail("\(TerminalText.safe(dropIn.path)) is not ours, and was left as it is")
       }
       guard daemonReload else { return }
@@ -83,7 +83,7 @@ extension Protect {
         throw Diagnostic.fail("there is no systemd to reload here", ExitStatus.notPossibleHere)
       }
       if let why = Systemctl.reload() { throw Diagnostic.fail("systemctl daemon-reload: \(why)") }
-      try Protect.show("systemd has read its files again.\n")
+      try StandardOutput.show("systemd has read its files again.\n")
     }
 
     /// A template is none of the units that systemd has loaded: its file is looked for.

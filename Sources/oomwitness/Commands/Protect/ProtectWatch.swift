@@ -51,7 +51,7 @@ extension Protect {
       let seconds = poll ?? (probe == nil ? 2 : 30)
       if output.format == .pretty {
         let (count, how) = (rules.rules.count, probe == nil ? "" : "as programs start, and ")
-        try Protect.show("\(count) rule\(count == 1 ? "" : "s"), applied \(how)every \(seconds) s\n")
+        try StandardOutput.show("\(count) rule\(count == 1 ? "" : "s"), applied \(how)every \(seconds) s\n")
       }
       let watch = ProtectionWatch(
         protector: protector, journalPath: journal.journal, writer: writer, pollSeconds: seconds, duration: duration)
