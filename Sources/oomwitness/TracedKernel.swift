@@ -9,6 +9,9 @@ import Witness
 final class TracedKernel {
   let input: WitnessInput
   let start: StreamStart
+  let log: HostLog
+  /// The log is held against what the probes tell.
+  let isCrossChecked: Bool
   private let iterator: ProcessIterator?
   private let cache: ProcessCache
 
@@ -29,6 +32,7 @@ final class TracedKernel {
     var sentences: [String] = []
     let ladder = Ladder(rungs: probe.probe.rungs)
     iterator = ProcessIterator()
+    log = HostLog(sinceBoot: probe.sinceBoot, candidates: candidates, host: host)
     // A recording is for whoever asks later, and for how many.
     var settings = ProbeSettings(candidatesListed: record == nil ? candidates.limit : nil)
     settings.ringBytes = probe.ringBytes(candidates: settings.keepsAll ? host.processCount : 0)
@@ -44,6 +48,8 @@ final class TracedKernel {
       })
     {
       let probes = attached.probes
+      let logged = StreamStart.Probe(name: "/dev/kmsg", refusal: log.refusal)
+      log.standBesideProbes()
       var configuration = Assembler.Configuration(
         source: attached.rung.source, pageSizeBytes: identity.pageSizeBytes)
       configuration.candidatesListed = candidates.limit
@@ -51,9 +57,11 @@ final class TracedKernel {
       configuration.seesBadness = attached.seesBadness
       configuration.seesMemoryFreed = probes.contains { $0.name.hasSuffix(":exit_mmap") && $0.refusal == nil }
       self.start = start(
-        attached.rung.source, refused + probes, seesMemoryFreed: configuration.seesMemoryFreed)
+        attached.rung.source, refused + probes + [logged], seesMemoryFreed: configuration.seesMemoryFreed)
       let recording = try record.map { try TracedKernel.recording($0, configuration) }
-      input = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
+      let records = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
+      input = log.tail.map { CrossCheckedInput(records, $0) } ?? records
+      isCrossChecked = log.tail != nil
       return
     }
     guard probe.probe == .auto || probe.probe == .kmsg else {
@@ -65,7 +73,13 @@ final class TracedKernel {
       throw Diagnostic.fail(
         "--record needs BPF: \(sentences.last ?? "kmsg has no records")", ExitStatus.notPossibleHere)
     }
-    input = try KmsgInput.opened(after: sentences.last, candidates: candidates, host: host)
+    guard let tail = log.tail else {
+      let reasons = [sentences.last, log.refusal].compactMap { $0 }.joined(separator: "; ")
+      throw Diagnostic.fail(reasons, ExitStatus.notPossibleHere)
+    }
+    log.standAlone()
+    input = KmsgInput(tail)
+    isCrossChecked = false
     self.start = start(.kmsg, refused + [.init(name: "/dev/kmsg", refusal: nil)])
   }
 
