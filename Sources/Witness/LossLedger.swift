@@ -49,8 +49,9 @@ package struct LossLedger: Sendable {
     guard records > 0 || kernelCount > 0 || untracked > 0 else { return nil }
     ringTold = counters
     lost += kernelCount
-    var detail = "the ring had no room for \(records) records, \(kernelCount) of them kills and \(details) of detail"
-    if fromLog > 0 { detail += "; the kernel's log has \(fromLog) kills more of them, which are told from there" }
+    let kills = kernelCount + fromLog
+    var detail = "the ring had no room for \(records) records, \(kills) of them kills and \(details) of detail"
+    if fromLog > 0 { detail += "; the kernel's log has \(fromLog) of these kills, which are told from there" }
     if untracked > 0 { detail += "; the end of \(untracked) victims is not followed" }
     return Loss(reason: .ringFull, kernelCount: kernelCount, records: records, detail: detail)
   }

@@ -15,7 +15,7 @@ struct Trace: ParsableCommand {
         oomwitness trace                             on a terminal: for people
         oomwitness trace | jq .explanation           one JSON object a line
         oomwitness trace --cgroup '/kubepods*' --count 1
-        oomwitness trace --since-boot                what the kernel's log still has, then what happens
+        oomwitness trace --since-boot                what the log still has, too
       """)
 
   @OptionGroup var output: OutputOptions
