@@ -12,9 +12,9 @@ import Witness
 /// from the probes or from here. So no kill falls between the log and the probes, however long attaching takes.
 final class HostLog {
   /// From that place on; nil where the log cannot be read.
-  private(set) var tail: LogTail?
+  private var tail: LogTail?
   /// Why it cannot be read; nil where it can.
-  private(set) var refusal: String?
+  private var refusal: String?
   /// vmstat's oom_kill at that place; nil where it cannot be read.
   private(set) var oomKillCount: Int64?
   /// The log from its beginning, where it is asked for.
@@ -53,11 +53,24 @@ final class HostLog {
   /// The past can be told.
   var hasPast: Bool { past != nil }
 
-  /// Takes numbers that no decision of the probes has.
-  func standBesideProbes() { number(by: DecisionNumbers(after: DecisionNumbers.besideProbes)) }
+  /// As stream_start names it among the probes.
+  var probe: StreamStart.Probe { StreamStart.Probe(name: "/dev/kmsg", refusal: refusal) }
 
-  /// Past and present are one row of decisions.
-  func standAlone() { number(by: DecisionNumbers()) }
+  /// With numbers that no decision of the probes has; nil where the log cannot be read.
+  func besideProbes() -> LogTail? {
+    number(by: DecisionNumbers(after: DecisionNumbers.besideProbes))
+    return tail
+  }
+
+  /// Past and present as one row of decisions, or the end of the command with the reason, after that of the last rung.
+  func alone(after refused: String?) throws -> LogTail {
+    guard let tail else {
+      let reasons = [refused, refusal].compactMap { $0 }.joined(separator: "; ")
+      throw Diagnostic.fail(reasons, ExitStatus.notPossibleHere)
+    }
+    number(by: DecisionNumbers())
+    return tail
+  }
 
   private func number(by numbers: DecisionNumbers) {
     tail?.number(by: numbers)

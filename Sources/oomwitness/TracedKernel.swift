@@ -48,8 +48,6 @@ final class TracedKernel {
       })
     {
       let probes = attached.probes
-      let logged = StreamStart.Probe(name: "/dev/kmsg", refusal: log.refusal)
-      log.standBesideProbes()
       var configuration = Assembler.Configuration(
         source: attached.rung.source, pageSizeBytes: identity.pageSizeBytes)
       configuration.candidatesListed = candidates.limit
@@ -57,11 +55,12 @@ final class TracedKernel {
       configuration.seesBadness = attached.seesBadness
       configuration.seesMemoryFreed = probes.contains { $0.name.hasSuffix(":exit_mmap") && $0.refusal == nil }
       self.start = start(
-        attached.rung.source, refused + probes + [logged], seesMemoryFreed: configuration.seesMemoryFreed)
+        attached.rung.source, refused + probes + [log.probe], seesMemoryFreed: configuration.seesMemoryFreed)
       let recording = try record.map { try TracedKernel.recording($0, configuration) }
       let records = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
-      input = log.tail.map { CrossCheckedInput(records, $0) } ?? records
-      isCrossChecked = log.tail != nil
+      let tail = log.besideProbes()
+      input = tail.map { CrossCheckedInput(records, $0) } ?? records
+      isCrossChecked = tail != nil
       return
     }
     guard probe.probe == .auto || probe.probe == .kmsg else {
@@ -73,12 +72,7 @@ final class TracedKernel {
       throw Diagnostic.fail(
         "--record needs BPF: \(sentences.last ?? "kmsg has no records")", ExitStatus.notPossibleHere)
     }
-    guard let tail = log.tail else {
-      let reasons = [sentences.last, log.refusal].compactMap { $0 }.joined(separator: "; ")
-      throw Diagnostic.fail(reasons, ExitStatus.notPossibleHere)
-    }
-    log.standAlone()
-    input = KmsgInput(tail)
+    input = KmsgInput(try log.alone(after: sentences.last))
     isCrossChecked = false
     self.start = start(.kmsg, refused + [.init(name: "/dev/kmsg", refusal: nil)])
   }

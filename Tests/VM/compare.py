@@ -321,8 +321,9 @@ def check_outcomes(findings: Findings, events: list[dict]) -> None:
     key = lambda event: (event["decision"]["id"], event["victim"]["pid"])  # noqa: E731
     kills = Counter(key(event) for event in events if event["type"] == "oom_kill")
     outcomes = Counter(key(event) for event in events if event["type"] == "oom_outcome")
-    sources = {event["source"] for event in events if event["type"] == "stream_start"}
-    missing = {} if sources & {"kmsg", "log"} else kills - outcomes
+    logged = [event for event in events if event["type"] == "oom_kill" and event["source"] in ("kmsg", "log")]
+    from_log = Counter(key(event) for event in logged)
+    missing = kills - from_log - outcomes
     if missing or outcomes - kills:
         findings.add(
             f"oom_outcome: one for each kill expected, missing {dict(missing)}, additional {dict(outcomes - kills)}"
@@ -346,6 +347,8 @@ def check_counts(findings: Findings, events: list[dict], folder: Path, kills_in_
         "kernel_count_lost": lost,
         "vmstat_oom_kill_growth": growth,
     }
+    if "kills_from_log" in end:
+        expected["kills_from_log"] = sum(event.get("source") == "kmsg" for event in events if event["type"] == "oom_kill")
     for name, value in expected.items():
         findings.check(f"stream_end.{name}", value, end.get(name))
 
