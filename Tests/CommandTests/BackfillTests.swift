@@ -86,6 +86,7 @@ extension KillTests {
     /// A tracer that is stopped reads nothing, and its ring of one page overflows.
     @Test("kills that the ring lost come from the log, and no loss is told of them", arguments: [true, false])
     func missedKills(waits: Bool) throws {
+      defer { KillTests.awaitReports() }
       let kills = 20
       let tracer = Program(Program.oomwitness, ["trace", "--output", "ndjson", "--ring-bytes", "4096"])
       #expect(tracer.waitForOutput(containing: "stream_start"))

@@ -23,6 +23,10 @@ struct KillTests {
     return (Line.all(in: ended.output), ended)
   }
 
+  /// The kernel prints ten reports in five seconds, and of a kill beyond them one line: the next test wants a whole report.
+  /// Kernel: mm/oom_kill.c, oom_kill_process(), oom_rs.
+  static func awaitReports() { usleep(5_100_000) }
+
   @Test("a kill is told once, with the kernel's own numbers", arguments: ["auto", "tracepoint", "kmsg"])
   func oneKill(probe: String) throws {
     let group = "oomwitness-one-\(probe)-\(getpid())"
@@ -128,6 +132,7 @@ struct KillTests {
 
   @Test("a ring of one page tells or counts every kill")
   func smallestRing() {
+    defer { KillTests.awaitReports() }
     let tracer = Program(Program.oomwitness, ["trace", "--output", "ndjson", "--ring-bytes", "1"])
     #expect(tracer.waitForOutput(containing: "stream_start"))
     let grow = "x=0123456789abcdef; while :; do x=\\$x\\$x; done"
