@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// System calls of the C library that Swift's Glibc module does not import.
+// Functions of the C library that Swift's Glibc module does not import.
 #pragma once
 #include <malloc.h>
 #include <sched.h>

@@ -14,10 +14,6 @@ package struct KillStatistics: Hashable, Sendable {
     package var firstPages: Pages?
     package var lastPages: Pages?
     package var mostPages: Pages?
-    /// How often the kill was at the limit of a memory cgroup.
-    package var memcgKills = 0
-    /// How often it had an oom_score_adj above 0.
-    package var raisedKills = 0
   }
 
   package private(set) var kills = 0
@@ -73,8 +69,6 @@ package struct KillStatistics: Hashable, Sendable {
     }
     var victim = victims[name] ?? Victim()
     victim.kills += 1
-    if kill.scope == .memcg { victim.memcgKills += 1 }
-    if (kill.victim.oomScoreAdj ?? 0) > 0 { victim.raisedKills += 1 }
     if let pages = kill.badness?.parts.residentPages {
       if victim.firstPages == nil { victim.firstPages = pages }
       victim.lastPages = pages

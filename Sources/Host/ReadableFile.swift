@@ -14,7 +14,8 @@ package final class ReadableFile {
   /// The path, or "standard input".
   package let name: String
   private let descriptor: Int32
-  private let child: (pid: pid_t, program: String)?
+  /// The program that makes it readable.
+  private let child: pid_t?
   private var buffer = [UInt8](repeating: 0, count: ReadableFile.pieceBytes)
 
   /// - Parameter path: `-` is standard input.
@@ -36,9 +37,9 @@ package final class ReadableFile {
   deinit {
     close(descriptor)
     guard let child else { return }
-    kill(child.pid, SIGTERM)
+    kill(child, SIGTERM)
     var status: Int32 = 0
-    _ = SystemCall.retrying { Int(waitpid(child.pid, &status, 0)) }
+    _ = SystemCall.retrying { Int(waitpid(child, &status, 0)) }
   }
 
   /// The next bytes; none at the end.
@@ -76,9 +77,7 @@ package final class ReadableFile {
     return Array(bytes.prefix(max(0, count)))
   }
 
-  private static func started(
-    _ program: String, _ input: Int32
-  ) throws(HostError) -> (Int32, (pid: pid_t, program: String)?) {
+  private static func started(_ program: String, _ input: Int32) throws(HostError) -> (Int32, pid_t?) {
     var ends: [Int32] = [-1, -1]
     guard pipe2(&ends, Int32(O_CLOEXEC)) == 0 else {
       throw .system(operation: .open, path: KernelName(program), errno: errno)
@@ -97,6 +96,6 @@ package final class ReadableFile {
       close(ends[0])
       throw .system(operation: .run, path: KernelName(program), errno: refusal)
     }
-    return (ends[0], (pid, program))
+    return (ends[0], pid)
   }
 }

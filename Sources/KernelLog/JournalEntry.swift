@@ -22,7 +22,7 @@ struct JournalEntry {
   }
 
   private static let wanted: Set<String> = [
-    "MESSAGE", "_HOSTNAME", "_BOOT_ID", "_TRANSPORT", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP",
+    "MESSAGE", "_HOSTNAME", "_BOOT_ID", "_TRANSPORT", "__REALTIME_TIMESTAMP",
     "_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP",
   ]
 

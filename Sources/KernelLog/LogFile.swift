@@ -48,8 +48,6 @@ package struct LogFile {
   private var text = LogText()
   private var readings: [Key: Reading] = [:]
   private var uses: UInt64 = 0
-  /// Reports that began and of which no kill was seen.
-  package private(set) var reportsAbandoned: Int64 = 0
 
   /// `numbers` goes on over several files.
   package init(_ log: LogSource, calendar: LogCalendar, numbers: DecisionNumbers) {
@@ -123,7 +121,6 @@ package struct LogFile {
 
   private mutating func close(_ key: Key, _ tell: (LocatedEvent) -> Void) {
     flush(key, tell)
-    reportsAbandoned += readings[key]!.assembler.reportsAbandoned
     readings[key] = nil
   }
 
