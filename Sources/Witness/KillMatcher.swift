@@ -12,7 +12,7 @@ package struct KillMatcher: Sendable {
   /// How long a line waits for its kill to come in, and how long after its signal a kill's line may be printed.
   package static let patienceNanoseconds: Int64 = 2_000_000_000
   /// Kills that wait for their lines at most.
-  package static let witnessedMax = 8192
+  package static let witnessedMax = 2048
   /// Lines' kills that wait for a probe at most; beyond, the oldest is decided at once.
   package static let loggedMax = 512
   /// Decisions of the log that are remembered by the probes' number.
@@ -23,7 +23,8 @@ package struct KillMatcher: Sendable {
   /// What the log has and the stream has not.
   package struct Missed: Sendable {
     package var kill: OOMKill
-    /// By the log's clock; nil where it had none.
+    /// By the log's clock, and by ours when it is given back, as far as a pair has told how far they are apart; nil where
+    /// the line had none.
     package var moment: Int64?
   }
 
@@ -90,7 +91,7 @@ package struct KillMatcher: Sendable {
     // Where some of its counts came in, the stream has this victim: what lacks is a number, and the books tell it.
     guard found == 0, !isBlind else { return nil }
     logged.append(Logged(missed: missed, deadline: now + KillMatcher.patienceNanoseconds))
-    return logged.count > KillMatcher.loggedMax ? named(logged.removeFirst().missed) : nil
+    return logged.count > KillMatcher.loggedMax ? placed(logged.removeFirst().missed) : nil
   }
 
   /// The log was read to its end: kills whose lines should have been there are waited for no more.
@@ -103,7 +104,7 @@ package struct KillMatcher: Sendable {
   package mutating func expire(now: Int64) -> [Missed] {
     let over = logged.prefix { $0.deadline <= now }.count
     defer { logged.removeFirst(over) }
-    return logged.prefix(over).map { named($0.missed) }
+    return logged.prefix(over).map { placed($0.missed) }
   }
 
   /// Nothing more comes in: all that wait were missed.
@@ -137,9 +138,10 @@ package struct KillMatcher: Sendable {
     decisions.append((decision.id, one.decision))
   }
 
-  /// With the number that the rest of its decision has in the stream, where some of it came in.
-  private func named(_ missed: Missed) -> Missed {
+  /// By our clock, and with the number that the rest of its decision has in the stream, where some of it came in.
+  private func placed(_ missed: Missed) -> Missed {
     var missed = missed
+    missed.moment = missed.moment.map { $0 - gapNanoseconds }
     if let known = decisions.last(where: { $0.logged == missed.kill.decision.id }) {
       missed.kill.decision.id = known.witnessed
     }

@@ -14,7 +14,9 @@ package protocol WitnessInput: AnyObject {
   /// Ends what has waited long enough.
   func expire(now: Int64, _ actions: inout [Assembler.Action])
   /// Looks elsewhere for kills that did not come in: the minute's tick.
-  func look(_ actions: inout [Assembler.Action])
+  ///
+  /// - Returns: false where more is to be looked at, once what has come meanwhile is told.
+  func look(_ actions: inout [Assembler.Action]) -> Bool
   /// No more will come: detaches, takes what is left, ends what is open.
   func finish(_ actions: inout [Assembler.Action])
   var losses: LossCounters { get }
@@ -23,7 +25,7 @@ package protocol WitnessInput: AnyObject {
 }
 
 extension WitnessInput {
-  package func look(_: inout [Assembler.Action]) {}
+  package func look(_: inout [Assembler.Action]) -> Bool { true }
 }
 
 /// Kernel records, put together by an Assembler.

@@ -54,8 +54,7 @@ package final class WitnessLoop {
       input.expire(now: now, &actions)
       perform()
       if woken.contains(.pressure), now - lastRefresh > WitnessLoop.refreshGapNanoseconds { refresh(now: now) }
-      if now >= nextPeriod {
-        input.look(&actions)
+      if now >= nextPeriod, input.look(&actions) {
         perform()
         balance(oomKill: oomKill, isLast: false)
         refresh(now: now)

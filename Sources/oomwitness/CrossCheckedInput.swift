@@ -5,33 +5,40 @@ import Witness
 
 /// The probes' records, with the kernel's log as a cross-check: a kill that was printed and did not come in is told from there.
 ///
-/// The log never wakes the loop, since it speaks of many things. It is read a moment after kills were told, when the ring
-/// reported kills that it lost, at the minute's tick, and at the end; always after what came in was written.
+/// The log never wakes the loop, since it speaks of many things. It is read at the start, a moment after kills were told or
+/// the ring lost some, at the minute's tick, and at the end; always after what came in was written, and a little at a
+/// time, so that no kill waits for it.
 final class CrossCheckedInput: WitnessInput {
   /// How long after a kill the log is read: a storm's kills are looked up together, and a single one's line is there.
   private static let delayNanoseconds: Int64 = 200_000_000
   /// How much longer it is put off while there is always something to write.
   private static let postponedMax: Int64 = 1_000_000_000
+  /// Records of the log that are read between two looks at the ring: less than a millisecond's work.
+  private static let recordsAtOnce = 128
 
   private let inner: RecordInput
   private let tail: LogTail
   private let clock = Clock()
   private var matcher = KillMatcher()
-  /// When the log is to be read; nil where nothing asks for it.
+  /// When the log is to be read, or to be read on; nil where nothing asks for it.
   private var readAt: Int64?
   /// What the ring lost, less what the log told of it.
   private(set) var losses = LossCounters()
   /// The ring's own count of lost kills, as far as `losses` has it.
   private var ringSettled: Int64 = 0
-  private var ringNoticed: Int64 = 0
-  /// The log was read and the ring's losses not settled since: a report in it may go on.
-  private var isRead = false
+  /// The ring's counters of some time ago: a kill that they count has its line by now.
+  private var aged: (losses: LossCounters, moment: Int64)
+  /// Such counters, with the log read after them, but for a report in it that may go on.
+  private var due: LossCounters?
   /// Kernel counts of kills that the log told, and those of them that were taken from the ring's losses.
   private var missed: (told: Int64, ofRing: Int64) = (0, 0)
 
   init(_ inner: RecordInput, _ tail: LogTail) {
     self.inner = inner
     self.tail = tail
+    aged = (inner.losses, clock.monotonic)
+    // Kills from the time when the probes were attached.
+    readAt = aged.moment
     inner.onKill = { [unowned self] in witness($0) }
   }
 
@@ -45,12 +52,11 @@ final class CrossCheckedInput: WitnessInput {
 
   func collect(_ actions: inout [Assembler.Action]) {
     inner.collect(&actions)
-    let lost = inner.losses.kernelCount
-    if lost != ringNoticed {
-      ringNoticed = lost
-      readAt = clock.monotonic
-    } else if lost == ringSettled, !isRead {
-      settle()
+    let ring = inner.losses
+    if ring.kernelCount == ringSettled {
+      settle(ring)
+    } else if readAt == nil {
+      readAt = clock.monotonic + CrossCheckedInput.delayNanoseconds
     }
   }
 
@@ -60,17 +66,20 @@ final class CrossCheckedInput: WitnessInput {
     if let readAt, now >= readAt, actions.isEmpty || now - readAt >= CrossCheckedInput.postponedMax { read(&actions) }
     take(tail.advance(to: now), &actions)
     for kill in matcher.expire(now: now) { tell(kill, &actions) }
-    if isRead, tail.waitingKernelCount == 0 { settle() }
+    settleDue()
   }
 
-  func look(_ actions: inout [Assembler.Action]) { read(&actions) }
+  func look(_ actions: inout [Assembler.Action]) -> Bool {
+    read(&actions)
+    return tail.isAtEnd
+  }
 
   /// Detached first: what is printed after that no probe sees.
   func finish(_ actions: inout [Assembler.Action]) {
     inner.finish(&actions)
     take(tail.read() + tail.flush(), &actions)
     for kill in matcher.finish() { tell(kill, &actions) }
-    settle()
+    settle(inner.losses)
   }
 
   private func witness(_ kill: KillRecord) {
@@ -79,15 +88,27 @@ final class CrossCheckedInput: WitnessInput {
     readAt = min(readAt ?? .max, moment)
   }
 
+  /// A part of what the log has, and what follows from it once there is no more.
   private func read(_ actions: inout [Assembler.Action]) {
-    readAt = nil
     let began = clock.monotonic
-    take(tail.read(), &actions)
+    let ring = inner.losses
+    take(tail.read(records: CrossCheckedInput.recordsAtOnce), &actions)
+    guard tail.isAtEnd else {
+      readAt = readAt ?? began
+      return
+    }
+    readAt = nil
     // A kill is on the ring before it is printed: with what has come meanwhile, each line finds its own.
     inner.collect(&actions)
     matcher.readToEnd(began: began)
-    isRead = true
-    if tail.waitingKernelCount == 0 { settle() }
+    if began - aged.moment >= CrossCheckedInput.delayNanoseconds {
+      due = aged.losses
+      aged = (ring, began)
+    }
+    settleDue()
+    if ring.kernelCount != ringSettled {
+      readAt = min(readAt ?? .max, aged.moment + CrossCheckedInput.delayNanoseconds)
+    }
   }
 
   private func take(_ events: [LoggedEvent], _ actions: inout [Assembler.Action]) {
@@ -103,19 +124,22 @@ final class CrossCheckedInput: WitnessInput {
     actions.append(.tellLogged(one.kill, at: one.moment ?? clock.monotonic, isPast: false))
   }
 
+  private func settleDue() {
+    guard let ring = due, tail.waitingKernelCount == 0 else { return }
+    due = nil
+    if ring.kernelCount > ringSettled { settle(ring) }
+  }
+
   /// Passes on what the ring lost. Of its kills those that the log has are not lost; where others were taken for them,
   /// the sum is right all the same, since vmstat's count is held against it.
-  private func settle() {
-    isRead = false
-    let ring = inner.losses
+  private func settle(_ ring: LossCounters) {
     let fresh = ring.kernelCount - ringSettled
     let fromLog = min(fresh, max(0, missed.told + waitingInLog - missed.ofRing))
-    let lost = losses.kernelCount + fresh - fromLog
-    let told = losses.fromLog + fromLog
-    losses = ring
-    (losses.kernelCount, losses.fromLog) = (lost, told)
+    var passed = ring
+    passed.kernelCount = losses.kernelCount + fresh - fromLog
+    passed.fromLog = losses.fromLog + fromLog
+    losses = passed
     ringSettled = ring.kernelCount
-    ringNoticed = max(ringNoticed, ringSettled)
     // A kill that no ring lost is not kept to stand for one that it will lose.
     missed.ofRing = fresh == 0 && waitingInLog == 0 ? missed.told : missed.ofRing + fromLog
   }

@@ -14,6 +14,8 @@ final class LogTail {
   private(set) var lastSequence: UInt64?
   /// Records that were overwritten before they were read, or that are none.
   private(set) var recordsLost: Int64 = 0
+  /// The last reading found no more.
+  private(set) var isAtEnd = false
   /// The log cannot be read any more.
   private(set) var isBroken = false
 
@@ -57,10 +59,15 @@ final class LogTail {
     return nil
   }
 
-  /// Reads to the end of what is there now.
-  func read() -> [LoggedEvent] {
+  /// Reads to the end of what is there now, or no more than so many records: `isAtEnd` tells which.
+  func read(records limit: Int = .max) -> [LoggedEvent] {
     var events: [LoggedEvent] = []
-    while let record = record() {
+    isAtEnd = false
+    for _ in 0..<limit {
+      guard let record = record() else {
+        isAtEnd = true
+        break
+      }
       events += listed(assembler.consume(LogLine(record), receivedNanoseconds: clock.monotonic))
     }
     return events

@@ -29,6 +29,7 @@ extension KillTests {
         "auto", "kmsg",
       ])
     func sinceBoot(probe: String) throws {
+      KillTests.awaitReports()
       let (before, during) = ("oomwitness-before-\(probe)-\(getpid())", "oomwitness-during-\(probe)-\(getpid())")
       _ = ScratchCgroup(before, limitBytes: 32 << 20).run(KillTests.hog)
       let counted = BackfillTests.oomKillCount()
@@ -37,10 +38,12 @@ extension KillTests {
       #expect(ended.status == 0)
       #expect(ended.errors.contains("cannot be told") == false)
 
+      let start = try #require(events.first)
+      #expect(start.type == "stream_start")
       let old = try #require(BackfillTests.kills(events, in: before).first)
       #expect(BackfillTests.kills(events, in: before).count == 1)
       #expect(old.text("source") == "kmsg")
-      #expect(old.number("monotonic_ns")! < events[0].number("monotonic_ns")!)
+      #expect(old.number("monotonic_ns")! < start.number("monotonic_ns")!)
       // Of a process that is gone /proc says nothing, or what is another's.
       #expect(old.array("victim", "cmdline") == nil)
       #expect(old.json("memory") == nil)
@@ -49,7 +52,6 @@ extension KillTests {
       #expect((new.text("source") == "kmsg") == (probe == "kmsg"))
       #expect(new.number("decision", "id") != old.number("decision", "id"))
 
-      #expect(events[0].type == "stream_start")
       let places = events.filter { $0.type == "oom_kill" }.map { $0.number("seq")! }
       #expect(old.number("seq")! < new.number("seq")!)
       let times = events.filter { $0.type == "oom_kill" && $0.text("source") == "kmsg" }.map {
@@ -68,6 +70,7 @@ extension KillTests {
 
     @Test("without --since-boot nothing of before is told, and the count ends the stream after one kill of now")
     func countIsOfNow() {
+      KillTests.awaitReports()
       let before = "oomwitness-old-\(getpid())"
       _ = ScratchCgroup(before, limitBytes: 32 << 20).run(KillTests.hog)
       let (events, _) = KillTests.traced(["--comm", "python3"], group: "oomwitness-new-\(getpid())")
@@ -86,7 +89,6 @@ extension KillTests {
     /// A tracer that is stopped reads nothing, and its ring of one page overflows.
     @Test("kills that the ring lost come from the log, and no loss is told of them", arguments: [true, false])
     func missedKills(waits: Bool) throws {
-      defer { KillTests.awaitReports() }
       let kills = 20
       let tracer = Program(Program.oomwitness, ["trace", "--output", "ndjson", "--ring-bytes", "4096"])
       #expect(tracer.waitForOutput(containing: "stream_start"))
@@ -128,7 +130,7 @@ extension KillTests {
       tracer.signal(SIGTERM)
       let ended = tracer.wait()
       let events = Line.all(in: ended.output)
-      let probes = events[0].array("probes")?.compactMap { $0 as? [String: Any] } ?? []
+      let probes = try #require(events.first).array("probes")?.compactMap { $0 as? [String: Any] } ?? []
       let log = try #require(probes.first { $0["name"] as? String == "/dev/kmsg" })
       #expect(log["attached"] as? Bool == false)
       #expect((log["refusal"] as? String)?.hasPrefix("cannot open /dev/kmsg: ") == true)

@@ -41,6 +41,7 @@ class Findings:
         self.notes: Counter[str] = Counter()
         self.farthest: Counter[str] = Counter()
         self.counters_compared = 0
+        self.unsettled = 0  # kernel counts that the stream told as lost, and nobody was found for yet
 
     def motion(self, event: dict, process: dict, points_source: str | None, threads: int) -> Motion:
         """What `process`, a victim or a candidate, may have done between the scan and the kernel's print."""

@@ -39,7 +39,7 @@ from predictions import check_predictions
 from predictions import Tally as Predictions
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMORY_MIB = {"memcg": 1024, "system": 512}  # by the kind of boot
+MEMORY_MIB = {"memcg": 1024, "system": 512, "fresh": 1024}  # by the kind of boot
 PROBLEMS_SHOWN = 20  # of one scenario
 PROBLEM_CHARACTERS = 2000
 QUICK_KERNELS = ("5.10", "7.x")
