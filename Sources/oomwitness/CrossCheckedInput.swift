@@ -22,23 +22,15 @@ final class CrossCheckedInput: WitnessInput {
   private var matcher = KillMatcher()
   /// When the log is to be read, or to be read on; nil where nothing asks for it.
   private var readAt: Int64?
-  /// What the ring lost, less what the log told of it.
-  private(set) var losses = LossCounters()
-  /// The ring's own count of lost kills, as far as `losses` has it.
-  private var ringSettled: Int64 = 0
-  /// The ring's counters of some time ago: a kill that they count has its line by now.
-  private var aged: (losses: LossCounters, moment: Int64)
-  /// Such counters, with the log read after them, but for a report in it that may go on.
-  private var due: LossCounters?
-  /// Kernel counts of kills that the log told, and those of them that were taken from the ring's losses.
-  private var missed: (told: Int64, ofRing: Int64) = (0, 0)
+  private var ringLosses: RingLosses
 
   init(_ inner: RecordInput, _ tail: LogTail) {
     self.inner = inner
     self.tail = tail
-    aged = (inner.losses, clock.monotonic)
+    let now = clock.monotonic
+    ringLosses = RingLosses(now: now)
     // Kills from the time when the probes were attached.
-    readAt = aged.moment
+    readAt = now
     inner.onKill = { [unowned self] in witness($0) }
   }
 
@@ -46,16 +38,16 @@ final class CrossCheckedInput: WitnessInput {
   var announcesKills: Bool { inner.announcesKills }
   var deadline: Int64? { [inner.deadline, readAt, tail.deadline, matcher.deadline].compactMap { $0 }.min() }
   var waitingKernelCount: Int64 {
-    inner.waitingKernelCount + max(waitingInLog, inner.losses.kernelCount - ringSettled)
+    inner.waitingKernelCount + max(waitingInLog, ringLosses.waitingKernelCount(ring: inner.losses))
   }
+  var losses: LossCounters { ringLosses.counters }
   private var waitingInLog: Int64 { matcher.waitingKernelCount + tail.waitingKernelCount }
 
   func collect(_ actions: inout [Assembler.Action]) {
     inner.collect(&actions)
     let ring = inner.losses
-    if ring.kernelCount == ringSettled {
-      settle(ring)
-    } else if readAt == nil {
+    ringLosses.notice(ring: ring, waiting: waitingInLog)
+    if readAt == nil, ringLosses.waitingKernelCount(ring: ring) > 0 {
       readAt = clock.monotonic + CrossCheckedInput.delayNanoseconds
     }
   }
@@ -79,7 +71,7 @@ final class CrossCheckedInput: WitnessInput {
     inner.finish(&actions)
     take(tail.read() + tail.flush(), &actions)
     for kill in matcher.finish() { tell(kill, &actions) }
-    settle(inner.losses)
+    ringLosses.finish(ring: inner.losses)
   }
 
   private func witness(_ kill: KillRecord) {
@@ -97,18 +89,13 @@ final class CrossCheckedInput: WitnessInput {
       readAt = readAt ?? began
       return
     }
-    readAt = nil
     // A kill is on the ring before it is printed: with what has come meanwhile, each line finds its own.
+    readAt = nil
     inner.collect(&actions)
     matcher.readToEnd(began: began)
-    if began - aged.moment >= CrossCheckedInput.delayNanoseconds {
-      due = aged.losses
-      aged = (ring, began)
-    }
+    let again = ringLosses.read(ring: ring, began: began)
+    readAt = [readAt, again].compactMap { $0 }.min()
     settleDue()
-    if ring.kernelCount != ringSettled {
-      readAt = min(readAt ?? .max, aged.moment + CrossCheckedInput.delayNanoseconds)
-    }
   }
 
   private func take(_ events: [LoggedEvent], _ actions: inout [Assembler.Action]) {
@@ -120,27 +107,12 @@ final class CrossCheckedInput: WitnessInput {
   }
 
   private func tell(_ one: KillMatcher.Missed, _ actions: inout [Assembler.Action]) {
-    missed.told += Int64(one.kill.victim.kernelCount)
+    ringLosses.tell(kernelCount: one.kill.victim.kernelCount)
     actions.append(.tellLogged(one.kill, at: one.moment ?? clock.monotonic, isPast: false))
   }
 
+  /// A report that is open may be of a kill that a probe told.
   private func settleDue() {
-    guard let ring = due, tail.waitingKernelCount == 0 else { return }
-    due = nil
-    if ring.kernelCount > ringSettled { settle(ring) }
-  }
-
-  /// Passes on what the ring lost. Of its kills those that the log has are not lost; where others were taken for them,
-  /// the sum is right all the same, since vmstat's count is held against it.
-  private func settle(_ ring: LossCounters) {
-    let fresh = ring.kernelCount - ringSettled
-    let fromLog = min(fresh, max(0, missed.told + waitingInLog - missed.ofRing))
-    var passed = ring
-    passed.kernelCount = losses.kernelCount + fresh - fromLog
-    passed.fromLog = losses.fromLog + fromLog
-    losses = passed
-    ringSettled = ring.kernelCount
-    // A kill that no ring lost is not kept to stand for one that it will lose.
-    missed.ofRing = fresh == 0 && waitingInLog == 0 ? missed.told : missed.ofRing + fromLog
+    if tail.waitingKernelCount == 0 { ringLosses.settleDue(waiting: matcher.waitingKernelCount) }
   }
 }

@@ -57,7 +57,9 @@ def examine(folder: Path) -> Findings:
     findings.check("kmsg.raw: records missing", 0, log.missing_records)
     findings.check("exit status of the tracer", "0", facts.get("tracer_exit", "0"))
     pool = [event for event in events if event["type"] == "oom_kill"]
-    findings.unsettled = sum(event["kernel_count"] for event in events if event["type"] == "loss")
+    losses = [event for event in events if event["type"] == "loss"]
+    findings.unsettled = sum(event["kernel_count"] for event in losses)
+    findings.lacks_details = any(event["reason"] == "ring_full" for event in losses)
     dead: set[int] = set()
     owners: dict[int, int] = {}
     for number, decision in enumerate(log.decisions):

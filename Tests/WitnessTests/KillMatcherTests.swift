@@ -152,6 +152,18 @@ import Testing
     #expect((matcher.deadline == nil) == (row.waiting == 0))
   }
 
+  @Test("a missed kill's time is by our clock, less the gap that the last pair had")
+  func moment() {
+    var matcher = KillMatcher()
+    for step in [Step.log(6, at: 4000, read: 300), .expire(9000)] {
+      #expect(KillMatcherTests.take(step, &matcher).allSatisfy { $0.moment == 4_000_000_000 })
+    }
+    for step in [Step.probe(7, at: 100), .log(7, at: 5100, read: 300), .log(8, at: 5200, read: 300)] {
+      #expect(KillMatcherTests.take(step, &matcher).isEmpty)
+    }
+    #expect(matcher.finish().map(\.moment) == [200_000_000])
+  }
+
   @Test("lines beyond the limit are decided at once, the oldest first")
   func loggedLimit() {
     var matcher = KillMatcher()
