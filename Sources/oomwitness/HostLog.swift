@@ -22,8 +22,8 @@ final class HostLog {
 
   /// How often a kill may come between before it is let be: the books then tell it as lost or told too often.
   private static let attemptsMax = 5
-  /// A kill is counted some microseconds before it is printed.
-  private static let printMicroseconds: UInt32 = 1000
+  /// A kill is counted some microseconds before it is printed, where nobody else takes the processor in between.
+  private static let printMicroseconds: UInt32 = 5000
   /// How long a reader of the output is waited for in all, with what is told of the past.
   private static let pastPatienceMilliseconds: Int64 = 10_000
   private static let pastStepMilliseconds: Int32 = 100
