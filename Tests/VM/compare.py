@@ -4,7 +4,7 @@
     python3 compare.py FOLDER...     prints each mismatch, then what was let pass and how often; exit 1 on a mismatch
 
 A folder holds kmsg.raw (raw /dev/kmsg records), trace.ndjson, vmstat.before, vmstat.after (/proc/vmstat) and facts
-(lines `KEY=VALUE` or of /proc/meminfo; read: cpus, tracer_exit, SwapTotal). A field that is in the stream is compared
+(lines `KEY=VALUE` or of /proc/meminfo; read: cpus, tracer_exit, whole_log, SwapTotal). A field that is in the stream is compared
 with what the log says of it, whoever saw it; one that is absent has to be named in `unavailable`. All numbers are in
 pages here.
 
