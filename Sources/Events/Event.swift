@@ -178,6 +178,21 @@ package struct StreamEnd: Hashable, Sendable {
   package var linesDropped: Int64 = 0
   /// Kills that a filter (--cgroup, --comm) kept out of the stream.
   package var killsFiltered: Int64 = 0
+  /// Kills that no probe told and the kernel's log had; nil where it is not held against the stream.
+  package var killsFromLog: Int64?
+  /// What the kernel's log had of the time before the stream; nil where that is not told.
+  package var backfill: Backfill?
+
+  package struct Backfill: Hashable, Sendable {
+    /// Kills that were told.
+    package var kills: Int64 = 0
+    /// Sum of their kernel counts, with those that a filter kept out.
+    package var kernelCount: Int64 = 0
+    /// Kernel counts that the log no longer has; nil where the kernel does not count.
+    package var kernelCountForgotten: Int64?
+
+    package init() {}
+  }
 
   package init() {}
 }

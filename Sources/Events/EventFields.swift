@@ -77,5 +77,9 @@ extension StreamEnd {
     json.field("no_kills", noKills)
     json.field("lines_dropped", linesDropped)
     json.field("kills_filtered", killsFiltered)
+    json.field("kills_from_log", killsFromLog)
+    json.field("kills_backfilled", backfill?.kills)
+    json.field("kernel_count_backfilled", backfill?.kernelCount)
+    json.field("kernel_count_forgotten", backfill?.kernelCountForgotten)
   }
 }

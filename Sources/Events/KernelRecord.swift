@@ -305,6 +305,8 @@ package struct OutcomeRecord: Sendable {
 package struct LossCounters: Hashable, Sendable {
   /// Kills as the kernel counts them, whose records did not fit.
   package var kernelCount: Int64 = 0
+  /// Kills as the kernel counts them, whose records did not fit and whose events come from the kernel's log.
+  package var fromLog: Int64 = 0
   /// Records of any kind.
   package var records: Int64 = 0
   /// Records of candidates and control groups: events are told without them.

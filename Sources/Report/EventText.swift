@@ -23,7 +23,8 @@ package struct EventText: Sendable {
     case .policyAction(let action): return head + text(action)
     case .streamEnd(let end):
       let counted = end.vmstatGrowth.map { ", the kernel counted \($0)" } ?? ""
-      return head + style.dim("watched to the end: \(plural(end.kills, "kill")) told\(counted)") + "\n"
+      let past = end.backfill.map { ", \($0.kills) of them from before the start" } ?? ""
+      return head + style.dim("watched to the end: \(plural(end.kills, "kill")) told\(past)\(counted)") + "\n"
     }
   }
 

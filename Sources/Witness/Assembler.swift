@@ -11,6 +11,10 @@ package struct Assembler: Sendable {
   package enum Action: Sendable {
     /// Tell this kill, after what the host knows of the victim has been added.
     case tell(OOMKill, at: Int64, startBootNanoseconds: Int64?)
+    /// Tell this kill, which the kernel's log has and no probe told: the host knows nothing of that time any more.
+    ///
+    /// - Parameter isPast: before the stream, and so not in the growth of the kernel's count.
+    case tellLogged(OOMKill, at: Int64, isPast: Bool)
     case tellOutcome(OOMOutcome, at: Int64)
     case tellNoKill(OOMNoKill, at: Int64)
     /// A table of ours was full: this many kernel counts, or victims, go untold.

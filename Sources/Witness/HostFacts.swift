@@ -68,6 +68,14 @@ package final class HostFacts {
     kill.nameWhatProcLacked()
   }
 
+  /// Completes a kill that a log tells of some time ago: with what its own line says of user and unit, and nothing that is
+  /// read now. Memory is another by now, and the pid may be another process's.
+  package func completeLogged(_ kill: inout OOMKill) {
+    kill.victim.user = kill.victim.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
+    kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
+    kill.nameWhatProcLacked()
+  }
+
   /// The trigger's group by name.
   package func complete(_ trigger: inout Trigger?) {
     guard trigger != nil else { return }

@@ -6,11 +6,13 @@ import Events
 /// At any moment: growth of /proc/vmstat's oom_kill = told + lost. File: /proc/vmstat, oom_kill.
 package struct LossLedger: Sendable {
   /// vmstat's oom_kill when the stream began; nil where the kernel does not say.
-  private let baseline: Int64?
+  let baseline: Int64?
   /// Kernel counts of the kills that were told or filtered.
   package private(set) var told: Int64 = 0
   /// Kernel counts that were told as lost.
   package private(set) var lost: Int64 = 0
+  /// Of these, counts that only vmstat told of: a kill that is found later was one of them.
+  private var unexplained: Int64 = 0
   private var ringTold = LossCounters()
   private var dropped: (lines: Int64, kernelCount: Int64) = (0, 0)
 
@@ -18,6 +20,18 @@ package struct LossLedger: Sendable {
 
   /// A kill goes to the stream, or is kept out of it by the user's own filter.
   package mutating func tell(kernelCount: Int) { told += Int64(kernelCount) }
+
+  /// A kill is told after all, from the kernel's log; where it was told as lost, that is taken back.
+  package mutating func find(kernelCount: Int) -> Loss? {
+    told += Int64(kernelCount)
+    let taken = min(unexplained, Int64(kernelCount))
+    guard taken > 0 else { return nil }
+    unexplained -= taken
+    lost -= taken
+    return Loss(
+      reason: .vmstatMismatch, kernelCount: -taken, records: 0,
+      detail: "the kernel's log has \(taken) of the kills that were told as lost, and they are told from there")
+  }
 
   /// A table of ours was full.
   package mutating func lose(kernelCount: Int64, records: Int64, detail: String) -> Loss {
@@ -30,11 +44,14 @@ package struct LossLedger: Sendable {
     let kernelCount = counters.kernelCount - ringTold.kernelCount
     let records = counters.records - ringTold.records
     let details = counters.details - ringTold.details
+    let fromLog = counters.fromLog - ringTold.fromLog
     let untracked = counters.untrackedVictims - ringTold.untrackedVictims
     guard records > 0 || kernelCount > 0 || untracked > 0 else { return nil }
     ringTold = counters
     lost += kernelCount
-    var detail = "the ring had no room for \(records) records, \(kernelCount) of them kills and \(details) of detail"
+    let kills = kernelCount + fromLog
+    var detail = "the ring had no room for \(records) records, \(kills) of them kills and \(details) of detail"
+    if fromLog > 0 { detail += "; the kernel's log has \(fromLog) of these kills, which are told from there" }
     if untracked > 0 { detail += "; the end of \(untracked) victims is not followed" }
     return Loss(reason: .ringFull, kernelCount: kernelCount, records: records, detail: detail)
   }
@@ -70,6 +87,7 @@ package struct LossLedger: Sendable {
     // Kills since the count was read are told and not in it yet; only at the end that cannot be.
     guard difference > 0 || (difference < 0 && isLast) else { return nil }
     defer { lost += difference }
+    unexplained += max(0, difference)
     let before = "the stream told \(told), and \(lost) as lost"
     return Loss(
       reason: .vmstatMismatch, kernelCount: difference, records: 0,

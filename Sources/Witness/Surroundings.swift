@@ -3,6 +3,25 @@ import Events
 import Host
 
 extension WitnessLoop {
+  package struct Options {
+    /// Ends after so many kills told that happened since the start; nil: never.
+    package var count: Int64?
+    /// Ends after so many nanoseconds; nil: never.
+    package var durationNanoseconds: Int64?
+    /// Which kills are told; the others are counted alone.
+    package var wants: (OOMKill) -> Bool = { _ in true }
+    /// How often books and snapshots are looked at.
+    package var periodNanoseconds: Int64 = 60_000_000_000
+    /// vmstat's oom_kill at the place in the log that is the start, else as the loop finds it.
+    package var oomKillAtStart: Int64?
+    /// The kernel's log is held against the stream.
+    package var isCrossChecked = false
+    /// What happened before the start is told.
+    package var tellsPast = false
+
+    package init() {}
+  }
+
   /// The outside world, as the loop needs it.
   package struct Surroundings {
     /// Says one event; false where it could not be taken.
@@ -17,6 +36,8 @@ extension WitnessLoop {
     package var runs: () -> Void = {}
     package var flushOutput: () -> Void = {}
     package var isOutputClosed: () -> Bool = { false }
+    /// Takes the next of what happened before the start; false where there is no more.
+    package var takePast: (inout [Assembler.Action]) -> Bool = { _ in false }
     /// The biggest processes now.
     package var biggest: () -> [ProcessCache.Sized] = { [] }
 

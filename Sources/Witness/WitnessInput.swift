@@ -13,6 +13,10 @@ package protocol WitnessInput: AnyObject {
   func collect(_ actions: inout [Assembler.Action])
   /// Ends what has waited long enough.
   func expire(now: Int64, _ actions: inout [Assembler.Action])
+  /// Looks elsewhere for kills that did not come in: the minute's tick.
+  ///
+  /// - Returns: false where more is to be looked at, once what has come meanwhile is told.
+  func look(_ actions: inout [Assembler.Action]) -> Bool
   /// No more will come: detaches, takes what is left, ends what is open.
   func finish(_ actions: inout [Assembler.Action])
   var losses: LossCounters { get }
@@ -20,10 +24,16 @@ package protocol WitnessInput: AnyObject {
   var waitingKernelCount: Int64 { get }
 }
 
+extension WitnessInput {
+  package func look(_: inout [Assembler.Action]) -> Bool { true }
+}
+
 /// Kernel records, put together by an Assembler.
 package final class RecordInput: WitnessInput {
   private let source: RecordSource
   private var assembler: Assembler
+  /// Gets each kill as it comes in, before it is put together.
+  package var onKill: (KillRecord) -> Void = { _ in }
 
   package init(source: RecordSource, configuration: Assembler.Configuration) {
     self.source = source
@@ -37,7 +47,10 @@ package final class RecordInput: WitnessInput {
   package var waitingKernelCount: Int64 { assembler.waitingKernelCount }
 
   package func collect(_ actions: inout [Assembler.Action]) {
-    source.drain { assembler.receive($0, actions: &actions) }
+    source.drain { record in
+      if case .kill(let kill) = record { onKill(kill) }
+      assembler.receive(record, actions: &actions)
+    }
   }
 
   package func expire(now: Int64, _ actions: inout [Assembler.Action]) {

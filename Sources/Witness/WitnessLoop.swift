@@ -7,19 +7,6 @@ import Host
 ///
 /// All effects of the witness happen here. Between kills it wakes once a minute.
 package final class WitnessLoop {
-  package struct Options {
-    /// Ends after so many kills told; nil: never.
-    package var count: Int64?
-    /// Ends after so many nanoseconds; nil: never.
-    package var durationNanoseconds: Int64?
-    /// Which kills are told; the others are counted alone.
-    package var wants: (OOMKill) -> Bool = { _ in true }
-    /// How often books and snapshots are looked at.
-    package var periodNanoseconds: Int64 = 60_000_000_000
-
-    package init() {}
-  }
-
   /// How long the kernel's choice is awaited without sleep.
   private static let attentionNanoseconds: Int64 = 1_000_000
   /// Snapshots under pressure are no closer than this.
@@ -30,6 +17,7 @@ package final class WitnessLoop {
   private let options: Options
   private let surroundings: Surroundings
   private let clock: Clock
+  private let waiter: Waiter
   private var ledger: LossLedger
   private var gate = NoKillGate()
   private var end = StreamEnd()
@@ -44,18 +32,21 @@ package final class WitnessLoop {
     self.options = options
     self.surroundings = surroundings
     self.clock = clock
-    ledger = LossLedger(baseline: host.oomKillCount)
+    waiter = Waiter(input: input, surroundings: surroundings, clock: clock)
+    ledger = LossLedger(baseline: options.oomKillAtStart ?? host.oomKillCount)
+    if options.isCrossChecked { end.killsFromLog = 0 }
   }
 
   /// Tells `start`, then every kill, until it is asked to end; then what is left, and the books.
   package func run(_ start: StreamStart) {
     let began = clock.monotonic
     say(.streamStart(start), clock.time(monotonic: began))
+    if options.tellsPast { tellPast() }
     refresh(now: began)
     var nextPeriod = began + options.periodNanoseconds
     let stopAt = options.durationNanoseconds.map { began + $0 }
     while true {
-      let woken = wait(until: [nextPeriod, input.deadline, stopAt].compactMap { $0 }.min()!)
+      let woken = waiter.wait(until: [nextPeriod, input.deadline, stopAt].compactMap { $0 }.min()!)
       let oomKill = clock.monotonic >= nextPeriod ? host.oomKillCount : nil  // before the records that it counts
       input.collect(&actions)
       if input.announcesKills, woken.contains(.input), actions.isEmpty { attend() }
@@ -63,15 +54,23 @@ package final class WitnessLoop {
       input.expire(now: now, &actions)
       perform()
       if woken.contains(.pressure), now - lastRefresh > WitnessLoop.refreshGapNanoseconds { refresh(now: now) }
-      if now >= nextPeriod {
+      if now >= nextPeriod, input.look(&actions) {
+        perform()
         balance(oomKill: oomKill, isLast: false)
         refresh(now: now)
         nextPeriod = now + options.periodNanoseconds
       }
       if woken.contains(.stop) || surroundings.isOutputClosed() || (stopAt.map { now >= $0 } ?? false) { break }
-      if let count = options.count, end.kills >= count { break }
+      if let count = options.count, end.kills - (end.backfill?.kills ?? 0) >= count { break }
     }
     finish()
+  }
+
+  /// What the kernel's log still has of the time before the start, and how much it no longer has.
+  private func tellPast() {
+    end.backfill = StreamEnd.Backfill()
+    while surroundings.takePast(&actions), !surroundings.isOutputClosed() { perform() }
+    end.backfill!.kernelCountForgotten = ledger.baseline.map { max(0, $0 - end.backfill!.kernelCount) }
   }
 
   /// Woken, and nothing to tell yet: the kernel is choosing. What it will be told with is read now, and the choice is
@@ -104,6 +103,7 @@ package final class WitnessLoop {
     for action in actions {
       switch action {
       case .tell(var kill, let moment, let start): tell(&kill, at: moment, startBootNanoseconds: start)
+      case .tellLogged(var kill, let moment, let isPast): tellLogged(&kill, at: moment, isPast: isPast)
       case .tellOutcome(let outcome, let moment):
         end.outcomes += 1
         say(.oomOutcome(outcome), clock.time(monotonic: moment))
@@ -136,14 +136,29 @@ package final class WitnessLoop {
     say(.oomKill(kill), clock.time(monotonic: moment))
   }
 
+  private func tellLogged(_ kill: inout OOMKill, at moment: Int64, isPast: Bool) {
+    let kernelCount = kill.victim.kernelCount
+    let loss = isPast ? nil : ledger.find(kernelCount: kernelCount)
+    if isPast { end.backfill?.kernelCount += Int64(kernelCount) } else { end.killsFromLog? += 1 }
+    host.completeLogged(&kill)
+    if options.wants(kill) {
+      end.kills += 1
+      if isPast { end.backfill?.kills += 1 }
+      say(.oomKill(kill), clock.time(monotonic: moment), isPast: isPast)
+    } else {
+      end.killsFiltered += 1
+    }
+    if let loss { tell(loss) }
+  }
+
   private func tell(_ loss: Loss) { say(.loss(loss), clock.time(monotonic: clock.monotonic)) }
 
   /// Says an event, or books it as one that the output would not take.
-  private func say(_ event: Event, _ time: EventTime) {
+  private func say(_ event: Event, _ time: EventTime, isPast: Bool = false) {
     guard !surroundings.tell(event, time) else { return }
     end.linesDropped += 1
     switch event {
-    case .oomKill(let kill): ledger.drop(kernelCount: Int64(kill.victim.kernelCount))
+    case .oomKill(let kill): ledger.drop(kernelCount: isPast ? 0 : Int64(kill.victim.kernelCount))
     case .loss(let loss): ledger.drop(kernelCount: loss.kernelCount, loss: true)
     case .streamStart, .oomOutcome, .oomNoKill, .policyAction, .streamEnd: ledger.drop(kernelCount: 0)
     }
@@ -156,35 +171,5 @@ package final class WitnessLoop {
   private func refresh(now: Int64) {
     lastRefresh = now
     host.refresh(biggest: surroundings.biggest())
-  }
-
-  private struct Woken: OptionSet {
-    let rawValue: Int
-    static let input = Woken(rawValue: 1)
-    static let stop = Woken(rawValue: 2)
-    static let pressure = Woken(rawValue: 4)
-    static let timeout = Woken(rawValue: 8)
-  }
-
-  /// Sleeps until something comes or the moment is reached.
-  private func wait(until moment: Int64) -> Woken {
-    let waiting = surroundings.waitingOutput()
-    var descriptors = [
-      pollfd(fd: input.descriptor, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: surroundings.stopDescriptor, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: surroundings.pressureDescriptor, events: Int16(POLLPRI), revents: 0),
-      pollfd(fd: waiting ?? -1, events: Int16(POLLOUT), revents: 0),
-    ]
-    let left = max(0, moment - clock.monotonic)
-    let milliseconds = Int32(clamping: (left + 999_999) / 1_000_000)
-    let count = poll(&descriptors, nfds_t(descriptors.count), milliseconds)
-    surroundings.runs()
-    guard count > 0 else { return .timeout }
-    if descriptors[3].revents != 0 { surroundings.flushOutput() }
-    var woken: Woken = []
-    if descriptors[0].revents != 0 { woken.insert(.input) }
-    if descriptors[1].revents != 0 { woken.insert(.stop) }
-    if descriptors[2].revents & Int16(POLLPRI) != 0 { woken.insert(.pressure) }
-    return woken
   }
 }

@@ -9,6 +9,9 @@ import Witness
 final class TracedKernel {
   let input: WitnessInput
   let start: StreamStart
+  let log: HostLog
+  /// The log is held against what the probes tell.
+  let isCrossChecked: Bool
   private let iterator: ProcessIterator?
   private let cache: ProcessCache
 
@@ -29,6 +32,7 @@ final class TracedKernel {
     var sentences: [String] = []
     let ladder = Ladder(rungs: probe.probe.rungs)
     iterator = ProcessIterator()
+    log = HostLog(sinceBoot: probe.sinceBoot, candidates: candidates, host: host)
     // A recording is for whoever asks later, and for how many.
     var settings = ProbeSettings(candidatesListed: record == nil ? candidates.limit : nil)
     settings.ringBytes = probe.ringBytes(candidates: settings.keepsAll ? host.processCount : 0)
@@ -51,9 +55,12 @@ final class TracedKernel {
       configuration.seesBadness = attached.seesBadness
       configuration.seesMemoryFreed = probes.contains { $0.name.hasSuffix(":exit_mmap") && $0.refusal == nil }
       self.start = start(
-        attached.rung.source, refused + probes, seesMemoryFreed: configuration.seesMemoryFreed)
+        attached.rung.source, refused + probes + [log.probe], seesMemoryFreed: configuration.seesMemoryFreed)
       let recording = try record.map { try TracedKernel.recording($0, configuration) }
-      input = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
+      let records = RecordInput(source: ProbeSource(attached, recording: recording), configuration: configuration)
+      let tail = log.besideProbes()
+      input = tail.map { CrossCheckedInput(records, $0) } ?? records
+      isCrossChecked = tail != nil
       return
     }
     guard probe.probe == .auto || probe.probe == .kmsg else {
@@ -65,7 +72,8 @@ final class TracedKernel {
       throw Diagnostic.fail(
         "--record needs BPF: \(sentences.last ?? "kmsg has no records")", ExitStatus.notPossibleHere)
     }
-    input = try KmsgInput.opened(after: sentences.last, candidates: candidates, host: host)
+    input = KmsgInput(try log.alone(after: sentences.last))
+    isCrossChecked = false
     self.start = start(.kmsg, refused + [.init(name: "/dev/kmsg", refusal: nil)])
   }
 

@@ -208,6 +208,11 @@ enum Samples {
     end.noKills = 5
     end.linesDropped = 4
     end.killsFiltered = 3
+    end.killsFromLog = 2
+    end.backfill = StreamEnd.Backfill()
+    end.backfill?.kills = 1
+    end.backfill?.kernelCount = 9
+    end.backfill?.kernelCountForgotten = 10
     return end
   }
   static let minimalEnd = StreamEnd()

@@ -2,7 +2,7 @@
 """What the head of a scenario promises, and whether the kernel's log keeps it: that the thing to be witnessed did happen.
 
     # What: sentences for the reader
-    # boot: memcg | system      the kind of machine
+    # boot: memcg | system | fresh    the kind of machine; `fresh` is for one scenario alone, whose log begins with the kernel's
     # cgroups: 1 2              the cgroup versions that it makes sense for
     # expect: KEY=VALUE ...     of the list below; nothing else is promised
 
@@ -12,6 +12,7 @@
     victims=A,B      the names of the killed, in the kernel's order; bytes escaped as \\xHH, a comma too; `,...` where there may be more
     group=PATH       the group that died as one      message=TEXT       is in the message of each kill
     swapped=yes      the victim's row has pages in swap
+    from_log=N+      kills that the tracer told from the log, beside those of its probes
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def read_scenario(path: Path) -> Scenario:
 def unexpected(scenario: Scenario, result: Path) -> list[str]:
     """Each promise that what the scenario left in the folder `result` does not keep."""
     seen = observe(parse((result / "kmsg.raw").read_bytes()), scenario.expect)
-    seen["no_kill"] = told_no_kills(result / "trace.ndjson")
+    events = read_events(result / "trace.ndjson")
+    seen["no_kill"] = told_no_kills(events)
+    seen["from_log"] = told_from_log(events)
     return [
         f"{key}: expected {value}, there is {seen[key]}"
         for key, value in scenario.expect.items()
@@ -62,9 +65,17 @@ def unexpected(scenario: Scenario, result: Path) -> list[str]:
     ]
 
 
-def told_no_kills(trace: Path) -> set[str] | None:
+def read_events(trace: Path) -> list[dict]:
+    return [json.loads(line) for line in trace.read_bytes().splitlines()] if trace.exists() else []
+
+
+def told_from_log(events: list[dict]) -> int | None:
+    """How many kills have source kmsg; None where there is no tracer."""
+    return sum(event["type"] == "oom_kill" and event["source"] == "kmsg" for event in events) if events else None
+
+
+def told_no_kills(events: list[dict]) -> set[str] | None:
     """The reasons of all oom_no_kill; None where there is no tracer, or one that cannot know."""
-    events = [json.loads(line) for line in trace.read_bytes().splitlines()] if trace.exists() else []
     sources = {event.get("source") for event in events if event["type"] == "stream_start"}
     if not sources & {"kprobe", "fentry"}:
         return None

@@ -13,7 +13,8 @@ to show for it (expected.py). Scenarios of one boot run one after another, each 
         kmsg.raw         the kernel's records since the scenario began, as /dev/kmsg gave them: `prio,seq,usec,flags;text`
         trace.ndjson     the tracer's standard output      trace.err    its standard error
         vmstat.before    /proc/vmstat when the tracer had begun, before the first hog        vmstat.after    before it ended
-        facts            KEY=VALUE (scenario, release, cgroup, rung, cpus, tracer_exit), then /proc/meminfo
+        facts            KEY=VALUE (scenario, release, cgroup, rung, cpus, tracer_exit; whole_log=1 where kmsg.raw and the kills to be told
+                         begin with the boot), then /proc/meminfo
 
 and each machine's console in BUILD/boots. One line a kernel and scenario; the last is `N passed, N failed`; exit status 1 where one failed,
 2 where it cannot run here.
@@ -39,7 +40,7 @@ from predictions import check_predictions
 from predictions import Tally as Predictions
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMORY_MIB = {"memcg": 1024, "system": 512}  # by the kind of boot
+MEMORY_MIB = {"memcg": 1024, "system": 512, "fresh": 1024}  # by the kind of boot
 PROBLEMS_SHOWN = 20  # of one scenario
 PROBLEM_CHARACTERS = 2000
 QUICK_KERNELS = ("5.10", "7.x")

@@ -66,6 +66,17 @@ def with_kill_twice(events: list[dict]) -> None:
     renumber(events)
 
 
+def with_last_kill_twice(events: list[dict]) -> None:
+    kill = of_type(events, "oom_kill")[-1]
+    events.insert(events.index(kill), json.loads(json.dumps(kill)))
+    renumber(events)
+
+
+def without_loss(events: list[dict]) -> None:
+    events.remove(of_type(events, "loss")[0])
+    renumber(events)
+
+
 def with_kill_of_nobody(events: list[dict]) -> None:
     with_kill_twice(events)
     in_kill("victim.tid", 9999)(events)
@@ -208,6 +219,13 @@ MUTATIONS: list[tuple[str, str, Edit, str]] = [
     ("outcome missing", "6.12-v2-memcg", lambda events: (events.pop(2), renumber(events)), "oom_outcome"),
     ("kills miscounted at the end", "6.12-v2-memcg", in_end("kills", 2), "stream_end.kills"),
     ("growth miscounted at the end", "6.12-v2-memcg", in_end("vmstat_oom_kill_growth", 2), "vmstat_oom_kill_growth"),
+    ("a kill of the log twice", "5.10-v2-deaf-group", with_last_kill_twice, "kernel none, ours one"),
+    ("a kill of the log in another decision", "5.10-v2-deaf-group", in_kill("decision.id", 1 << 40, 12), "decision.id"),
+    ("place of a kill of the log", "5.10-v2-deaf-group", in_kill("decision.index", one_more, 12), "decision.index"),
+    ("the log's number of kills", "5.10-v2-deaf-group", in_kill("decision.kills", one_more, 12), "decision.kills"),
+    ("the probes' number of kills", "5.10-v2-deaf-group", in_kill("decision.kills", 13), "path, message, kills"),
+    ("a count lost that was not told", "5.10-v2-deaf-group", without_loss, "kernel_count"),
+    ("kills from the log miscounted", "5.10-v2-deaf-group", in_end("kills_from_log", 4), "stream_end.kills_from_log"),
 ]
 
 # What is made wrong in the bytes of a file: fixture, file, what, by what, and a word of the sentence.

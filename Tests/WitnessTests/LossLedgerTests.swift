@@ -39,6 +39,37 @@ import Testing
     #expect(ledger.told == 0)
   }
 
+  @Test("kills that the ring lost and the log has are told as records, and not as lost kills")
+  func ringWithLog() {
+    var ledger = LossLedger(baseline: 100)
+    var counters = LossLedgerTests.counters(1, 9, 3)
+    counters.fromLog = 4
+    #expect(
+      LossLedgerTests.text(ledger.ring(counters))
+        == "ring_full 1 9: the ring had no room for 9 records, 5 of them kills and 3 of detail; "
+        + "the kernel's log has 4 of these kills, which are told from there")
+    #expect(ledger.ring(counters) == nil)
+    #expect(ledger.lost == 1)
+  }
+
+  @Test("a kill that is found after it was told as lost is taken back, and no more than was told")
+  func find() {
+    var ledger = LossLedger(baseline: 100)
+    #expect(ledger.find(kernelCount: 1) == nil)
+    #expect(ledger.told == 1)
+    #expect(ledger.reconcile(oomKill: 102, isLast: false)?.kernelCount == 1)
+    #expect(
+      LossLedgerTests.text(ledger.find(kernelCount: 2))
+        == "vmstat_mismatch -1 0: the kernel's log has 1 of the kills that were told as lost, "
+        + "and they are told from there")
+    #expect(ledger.find(kernelCount: 1) == nil)
+    #expect([ledger.told, ledger.lost] == [4, 0])
+    // What the ring told as lost is not taken back: the cross-check counts before it tells.
+    _ = ledger.ring(LossLedgerTests.counters(3, 3))
+    #expect(ledger.find(kernelCount: 1) == nil)
+    #expect(ledger.lost == 3)
+  }
+
   @Test("dropped lines are told once, and the kills in them as lost")
   func output() {
     var ledger = LossLedger(baseline: 100)

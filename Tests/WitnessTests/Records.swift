@@ -160,7 +160,7 @@ extension [Assembler.Action] {
         case .tell(let kill, let moment, _): (.oomKill(kill), moment)
         case .tellOutcome(let outcome, let moment): (.oomOutcome(outcome), moment)
         case .tellNoKill(let noKill, let moment): (.oomNoKill(noKill), moment)
-        case .lose: nil
+        case .tellLogged, .lose: nil
         }
       guard let (event, moment) = told else { return nil }
       let time = EventTime(wallNanoseconds: 0, monotonicNanoseconds: moment)

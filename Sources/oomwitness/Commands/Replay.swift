@@ -51,7 +51,7 @@ struct Replay: ParsableCommand {
       return (.oomKill(kill), moment)
     case .tellOutcome(let outcome, let moment): return (.oomOutcome(outcome), moment)
     case .tellNoKill(let noKill, let moment): return (.oomNoKill(noKill), moment)
-    case .lose: return nil
+    case .tellLogged, .lose: return nil
     }
   }
 }

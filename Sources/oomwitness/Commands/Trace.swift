@@ -16,6 +16,7 @@ struct Trace: ParsableCommand {
         oomwitness trace                             on a terminal: for people
         oomwitness trace | jq .explanation           one JSON object a line
         oomwitness trace --cgroup '/kubepods*' --count 1
+        oomwitness trace --since-boot                what the log still has, too
       """)
 
   @OptionGroup var output: OutputOptions
@@ -55,11 +56,14 @@ struct Trace: ParsableCommand {
     surroundings.flushOutput = writer.sink.flush
     surroundings.isOutputClosed = { writer.sink.isClosed }
     surroundings.biggest = kernel.biggest
+    surroundings.takePast = { kernel.log.takePast(&$0, sink: writer.sink) }
 
     var options = WitnessLoop.Options()
     options.count = count.map(Int64.init)
     options.durationNanoseconds = duration.map { Int64($0 * 1e9) }
     options.wants = filter.wants
+    options.oomKillAtStart = kernel.log.oomKillCount
+    (options.isCrossChecked, options.tellsPast) = (kernel.isCrossChecked, kernel.log.hasPast)
 
     host.dropRights(keepingBPF: kernel.usesIterator)
     let second = SecondWaiter(descriptor: kernel.input.descriptor)

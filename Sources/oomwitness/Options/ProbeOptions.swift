@@ -29,6 +29,10 @@ struct ProbeOptions: ParsableArguments {
       valueName: "bytes"))
   var ringBytes: Int?
 
+  @Flag(
+    help: "Tell first what the kernel's log still has of the kills since boot; --count counts those after the start.")
+  var sinceBoot = false
+
   /// What the option says, or enough for twice the candidates that come all at once.
   func ringBytes(candidates: Int) -> Int { ringBytes ?? max(1 << 19, candidates * 256) }
 

@@ -73,12 +73,16 @@ run_scenario() {
   R=/results/$SCENARIO
   HOGS=
   FEWER= # numbers of candidates; for each a tracer more lists so many
+  OPTIONS= # more options of the tracer
+  WHOLE_LOG= # yes: what was before the tracer counts too
   mkdir -p "$R"
   setup() { :; }
+  before() { :; }
   teardown() { :; }
   . "/guest/scenarios/$SCENARIO.sh"
   setup
-  kmsg clear
+  [ -n "$WHOLE_LOG" ] || kmsg clear
+  before
   [ "$RUNG" = none ] || start_tracer
   FIRST_COUNT=$(kill_count)
   write_facts
@@ -101,6 +105,7 @@ write_facts() {
     echo "cgroup=$CGROUP"
     echo "rung=$RUNG"
     echo "cpus=$(nproc)"
+    [ -z "$WHOLE_LOG" ] || echo "whole_log=1"
     cat /proc/meminfo
   } >"$R/facts"
 }
@@ -116,7 +121,7 @@ start_tracer() {
 
 # trace N|all FILE
 trace() {
-  /bin/oomwitness trace --output ndjson --candidates "$1" --probe "$RUNG" >"$2" 2>>"$R/trace.err" &
+  /bin/oomwitness trace --output ndjson --candidates "$1" --probe "$RUNG" $OPTIONS >"$2" 2>>"$R/trace.err" &
   TRACER=$!
   until_ tracer_has_begun "$2" || echo "tracer_start=never" >>"$R/facts"
 }
