@@ -10,7 +10,7 @@ import Witness
 
 /// Tells the kills that a kept log holds, as events and in sum.
 struct Analyze: ParsableCommand {
-  enum Format: String, CaseIterable, ExpressibleByArgument { case text, ndjson }
+  enum Format: String, CaseIterable, ExpressibleByArgument { case text, ndjson, html }
 
   static let configuration = CommandConfiguration(
     abstract: "Tells every OOM kill that a kernel log holds, and what they have in common.",
@@ -25,10 +25,12 @@ struct Analyze: ParsableCommand {
         oomwitness analyze /var/log/syslog*
         journalctl -k -b -1 -o json | oomwitness analyze -
         oomwitness analyze --output ndjson console.log.xz | jq .explanation
+        oomwitness analyze --output html /var/log/kern.log* > oom.html
       """)
 
   @Argument(help: "Log files; - is standard input.") var files: [String] = []
-  @Option(help: "text for people, ndjson for programs.") var output: Format = .text
+  @Option(help: "text for people, ndjson for programs, html is a page of its own with figures.") var output: Format =
+    .text
   @Option(
     help: ArgumentHelp("Bytes of a page where the log is from; 4096 but for some arm64 and ppc64.", valueName: "bytes"))
   var pageSize = 4096
@@ -45,6 +47,7 @@ struct Analyze: ParsableCommand {
     // Else localtime(3) looks at its file again for each line.
     setenv("TZ", ":/etc/localtime", 0)
     let reader = try AnalyzedLogs(self)
+    reader.begin()
     let isWhole = files.isEmpty ? try reader.readKmsg() : reader.read(files)
     reader.finish()
     if !isWhole { throw ExitStatus.failed }
@@ -58,6 +61,7 @@ private final class AnalyzedLogs {
   private let numbers = DecisionNumbers()
   private let clock = Clock()
   private let text: EventText
+  private var page: ReportPage
   private var encoder: NDJSONEncoder
   private var statistics = KillStatistics()
   private let sink = DescriptorSink()
@@ -67,7 +71,13 @@ private final class AnalyzedLogs {
     host = options.files.isEmpty ? try TracedHost() : nil
     let identity = host?.identity
     text = EventText(pageSizeBytes: options.pageSize, coloured: OutputOptions.coloured)
+    page = ReportPage(pageSizeBytes: options.pageSize, version: Version.text)
     encoder = NDJSONEncoder(host: identity?.hostName, bootID: identity?.bootID, pageSizeBytes: options.pageSize)
+  }
+
+  /// What comes before the first event.
+  func begin() {
+    if options.output == .html { put(page.head()) }
   }
 
   /// The log that this kernel still holds.
@@ -116,9 +126,12 @@ private final class AnalyzedLogs {
 
   /// The sum, for people; and all that waits is written.
   func finish() {
-    if options.output == .text {
+    switch options.output {
+    case .text:
       let sum = StatisticsText(pageSizeBytes: options.pageSize, coloured: OutputOptions.coloured).text(statistics)
       put(Array(sum.utf8))
+    case .html: put(page.end(statistics, []))
+    case .ndjson: break
     }
     sink.drain(timeoutMilliseconds: 10_000)
   }
@@ -141,6 +154,9 @@ private final class AnalyzedLogs {
       event = .oomKill(kill)
     }
     switch options.output {
+    case .html:
+      let name = located.host ?? host.map { KernelName($0.identity.hostName) }
+      if case .oomKill(let kill) = event { put(page.kill(kill, at: time, host: name)) }
     case .text:
       if case .oomKill = event { put(Array((text.text(event, at: time) + "\n").utf8)) }
     case .ndjson:
