@@ -165,6 +165,11 @@ COLUMN = """
   const rows = table.tBodies.length > 1 ? [...table.tBodies].map(b => b.rows[0]) : [...table.tBodies[0].rows];
   return [document.querySelector(SELECTOR).getAttribute("aria-sort"), rows.map(r => r.cells[place].dataset.sort ?? r.cells[place].textContent)];
 """
+# Those with most to show.
+OPEN = """
+  const size = details => details.querySelector("script")?.textContent.length ?? 0;
+  [...document.querySelectorAll(".kill details")].sort((a, b) => size(b) - size(a)).slice(0, 40).forEach(d => d.open = true);
+"""
 SCORES = """
   return [...document.querySelectorAll(".kill")].filter(k => k.querySelector("details").open).map(kill => ({
     rows: kill.querySelectorAll(".scores tbody tr").length,
@@ -206,7 +211,7 @@ def facts(path):
             browser.run(f"document.querySelector('{table} button').focus();"), browser.press("Enter")))
         told["click"] = sorted_by(browser, ".kills th:nth-child(3)", lambda: browser.click(".kills th:nth-child(3) button"))
         told["open_before"] = browser.run("return document.querySelectorAll('.kill details[open]').length;")
-        browser.run("[...document.querySelectorAll('.kill details')].slice(0, 40).forEach(d => d.open = true);")
+        browser.run(OPEN)
         browser.run("return new Promise(done => requestAnimationFrame(() => setTimeout(done)));")
         time.sleep(0.5)
         told["scores"] = browser.run(SCORES)

@@ -39,6 +39,8 @@ struct HistorySection {
     html.markup("<figure>")
     html.element("h3", key.comm.text)
     html.element("p", [("class", "quiet")], TrendText.place(key))
+    let trend = TrendText.words(history)
+    if !trend.isEmpty { html.element("span", [("class", "trend \(history.trend.rawValue)")], trend) }
     html.open(
       "svg",
       [
@@ -55,8 +57,6 @@ struct HistorySection {
     html.close("svg")
     html.open("div", [("class", "ends")])
     html.element("span", explanation.size(samples[0].heldPages))
-    let trend = TrendText.words(history)
-    if !trend.isEmpty { html.element("span", [("class", "trend \(history.trend.rawValue)")], trend) }
     html.element("span", explanation.size(samples[samples.count - 1].heldPages))
     html.close("div")
     html.element("figcaption", caption(history))

@@ -51,7 +51,7 @@ struct KillRow {
   private func timeCell(_ time: EventTime, _ html: inout HTMLWriter) {
     let order = (time.wallNanoseconds ?? time.monotonicNanoseconds).map { "\($0 / 1_000_000)" } ?? ""
     html.open("td", [("data-label", KillRow.columns[0]), ("data-sort", order)])
-    html.text(String(EventText.clock(time).replacing(".000Z", with: "Z")))
+    html.text(time.wallNanoseconds.map(Moment.text) ?? EventText.clock(time))
     html.markup("</td>")
   }
 
@@ -65,7 +65,8 @@ struct KillRow {
   private func place(_ kill: OOMKill) -> String {
     let kind = TimeBins.Kind(kill.scope)
     guard kind == .memcg, let path = kill.limit?.cgroup?.path else { return kind.words }
-    return path.text
+    let workload = Workload(cgroupPath: path)
+    return "limit of \(workload.kindText) \(workload.name?.text ?? path.text)"
   }
 
   /// An object of short keys for each candidate; what is not known is absent.

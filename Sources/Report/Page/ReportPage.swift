@@ -30,7 +30,7 @@ package struct ReportPage {
     html.markup("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")
     // Even if something of a log became markup, the browser would run none of it and ask nobody for anything.
     html.markup("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ")
-    html.markup("style-src 'unsafe-inline'; script-src 'sha256-")
+    html.markup("style-src 'unsafe-inline'; img-src data:; script-src 'sha256-")
     html.markup(PageScript.digest)
     html.markup("'; base-uri 'none'; form-action 'none'\">")
     html.markup("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")

@@ -19,7 +19,6 @@ struct TableSection {
     victims(&html)
     html.markup("<div class=\"tables\">")
     table("Process", statistics.processes.ranked.map { ($0.name.text, $0.tally) }, &html)
-    table("Cgroup at its limit, or the victim's", statistics.cgroups.ranked.map { ($0.name.text, $0.tally) }, &html)
     table("systemd unit", statistics.units.ranked.map { ($0.name.text, $0.tally) }, &html)
     table("Pod", statistics.pods.ranked.map { ($0.name.text, $0.tally) }, &html)
     let containers = statistics.containers.ranked { $0.id }
@@ -29,6 +28,9 @@ struct TableSection {
     let days = statistics.days.sums.sorted { $0.key > $1.key }
     table("Day", days.map { (String(Moment.text($0.key * 86_400_000_000_000).prefix(10)), $0.value) }, &html)
     hours(&html)
+    table(
+      "Cgroup at its limit, or the victim's", statistics.cgroups.ranked.map { ($0.name.text, $0.tally) }, isWide: true,
+      &html)
     html.markup("</div></section>\n")
   }
 
@@ -65,9 +67,11 @@ struct TableSection {
 
   // MARK: Names and times
 
-  private func table(_ title: String, _ rows: [(name: String, tally: KillTally)], _ html: inout HTMLWriter) {
+  private func table(
+    _ title: String, _ rows: [(name: String, tally: KillTally)], isWide: Bool = false, _ html: inout HTMLWriter
+  ) {
     guard !rows.isEmpty else { return }
-    head(title, columns: ["Kills", "First", "Last"], &html)
+    head(title, columns: ["Kills", "First", "Last"], isWide: isWide, &html)
     for (name, tally) in rows.prefix(TableSection.rowsMax) {
       html.markup("<tr>")
       html.element("th", [("scope", "row"), ("class", "name")], name)
@@ -95,8 +99,8 @@ struct TableSection {
     html.markup("</tbody></table></div></section>\n")
   }
 
-  private func head(_ title: String, columns: [String], _ html: inout HTMLWriter) {
-    html.markup("<section>")
+  private func head(_ title: String, columns: [String], isWide: Bool = false, _ html: inout HTMLWriter) {
+    html.open("section", [("class", isWide ? "wide" : "")])
     html.open("div", [("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", title)])
     html.markup("<table><thead><tr>")
     html.element("th", [("scope", "col")], title)
