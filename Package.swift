@@ -79,12 +79,12 @@ let package = Package(
     .testTarget(
       name: "WitnessTests", dependencies: ["Witness", "KernelProbe", "Host", "Events"], exclude: ["Fixtures"],
       swiftSettings: settings),
-    .testTarget(name: "PolicyTests", dependencies: ["Policy", "Events"], swiftSettings: settings),
+    .testTarget(name: "PolicyTests", dependencies: ["Policy", "Events", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "ConfigurationTests", dependencies: ["Configuration", "Policy", "Events", "TestSupport"],
       swiftSettings: settings),
     .testTarget(name: "SinksTests", dependencies: ["Sinks", "Events"], swiftSettings: settings),
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport"], exclude: ["Fixtures"], swiftSettings: settings),

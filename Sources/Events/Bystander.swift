@@ -28,6 +28,31 @@ package struct Bystander: Hashable, Sendable {
   }
 }
 
+/// A process that held more memory than the victims that died in its place, and its oom_score_adj kept it from being chosen.
+package struct ProtectedHolder: Hashable, Sendable {
+  package struct Key: Hashable, Sendable {
+    package var host: KernelName?
+    package var comm: KernelName
+  }
+
+  package private(set) var tally = KillTally()
+  /// The most that it held at one of these kills.
+  package private(set) var mostHeldPages: Pages?
+  package private(set) var oomScoreAdj: Int?
+  /// Who died, at the last of them, and what that held.
+  package private(set) var victim: KernelName?
+  package private(set) var victimHeldPages: Pages?
+
+  init() {}
+
+  mutating func add(_ kill: OOMKill, _ bystander: Bystander, wallNanoseconds: Int64?) {
+    tally.add(decision: kill.decision.id, wallNanoseconds: wallNanoseconds)
+    if let held = bystander.otherHeldPages { mostHeldPages = max(mostHeldPages ?? held, held) }
+    oomScoreAdj = bystander.otherAdj
+    (victim, victimHeldPages) = (kill.victim.comm, kill.heldPages)
+  }
+}
+
 extension Candidate {
   /// What its score counts before oom_score_adj: resident, swapped and page-table pages; nil where it is not known.
   package var heldPages: Pages? {
@@ -39,7 +64,9 @@ extension Candidate {
 
 extension OOMKill {
   /// What the victim held, as its score counts it: resident, swapped and page-table pages; nil where it is not known.
-  package var heldPages: Pages? { badness?.parts.totalPages }
+  package var heldPages: Pages? {
+    badness?.parts.totalPages ?? candidates?.list.first { $0.pid == victim.pid }?.heldPages
+  }
 
   /// Whether it died for another's memory; nil where it did not, or where the report does not tell.
   ///

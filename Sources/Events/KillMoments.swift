@@ -64,10 +64,10 @@ package struct KillMoments: Hashable, Sendable {
   package init() {}
 
   /// Another decision.
-  mutating func add(host: KernelName?, bootID: String?, at time: EventTime) {
+  mutating func add(host: KernelName?, boot: String?, at time: EventTime) {
     let isWall = time.wallNanoseconds != nil
     guard let nanoseconds = time.wallNanoseconds ?? time.monotonicNanoseconds else { return }
-    let clock = Clock(host: host, boot: isWall ? nil : bootID, isWall: isWall)
+    let clock = Clock(host: host, boot: isWall ? nil : boot, isWall: isWall)
     guard series[clock] != nil || series.count < KillStatistics.namesMax else {
       dropped += 1
       return

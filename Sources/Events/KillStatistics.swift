@@ -11,9 +11,6 @@ package struct KillStatistics: Sendable {
 
   /// All kills; its decisions are the first and the last of all.
   package private(set) var tally = KillTally()
-  /// Calls of the kernel for a kill; one may end several processes.
-  package private(set) var decisions = 0
-  private var lastDecision: UInt64?
   /// Out of memory, and nobody was killed.
   package private(set) var noKills = 0
   package private(set) var byScope: [Scope: Int] = [:]
@@ -37,6 +34,8 @@ package struct KillStatistics: Sendable {
   package private(set) var victims = NameTable<VictimHistory.Key, VictimHistory>()
   package private(set) var limits = NameTable<LimitHistory.Key, LimitHistory>()
   package private(set) var conditions = NameTable<KillCondition.Key, KillCondition.Sum>()
+  /// Those that held more than a victim and were kept from being chosen by their oom_score_adj.
+  package private(set) var protectedHolders = NameTable<ProtectedHolder.Key, ProtectedHolder>()
   package private(set) var moments = KillMoments()
 
   /// Kills of which the log has no wall-clock time: they are in no hour, no day and not in the last 24 hours.
@@ -56,27 +55,30 @@ package struct KillStatistics: Sendable {
   package init() {}
 
   package var kills: Int { tally.kills }
+  /// Calls of the kernel for a kill; one may end several processes.
+  package var decisions: Int { tally.decisions }
 
   /// Kills that a table has not, since it was full of other names.
   package var kindsDropped: Int {
     processes.dropped + cgroups.dropped + units.dropped + containers.dropped + pods.dropped + hosts.dropped
-      + hours.dropped + days.dropped + victims.dropped + limits.dropped + conditions.dropped
+      + hours.dropped + days.dropped + victims.dropped + limits.dropped + conditions.dropped + protectedHolders.dropped
   }
 
   /// Counts one kill; a sharer of a victim's memory is none of the kernel's own.
   ///
-  /// The kills of one decision come one after another, each with all of its candidates.
-  package mutating func add(_ kill: OOMKill, host: KernelName?, bootID: String?, at time: EventTime) {
+  /// The kills of one decision come one after another, each with all of its candidates. `boot` tells kills without a wall
+  /// clock apart: a boot's id, or the log that they are of.
+  package mutating func add(_ kill: OOMKill, host: KernelName?, boot: String?, at time: EventTime) {
     guard kill.victim.role != .sharesMemory else { return }
     let (decision, wall) = (kill.decision.id, time.wallNanoseconds)
+    let decisionsBefore = tally.decisions
     tally.add(decision: decision, wallNanoseconds: wall)
-    if lastDecision == decision {
+    if tally.decisions == decisionsBefore {
       moments.addKillOfLastDecision()
     } else {
       addDecision(kill)
-      moments.add(host: host, bootID: bootID, at: time)
+      moments.add(host: host, boot: boot, at: time)
     }
-    lastDecision = decision
     if let scope = kill.scope { byScope[scope, default: 0] += 1 } else { scopeUnknown += 1 }
     addNames(kill, host: host, wall)
     addHistories(kill, host: host, wall)
@@ -93,7 +95,6 @@ package struct KillStatistics: Sendable {
   package mutating func addNoKill() { noKills += 1 }
 
   private mutating func addDecision(_ kill: OOMKill) {
-    decisions += 1
     let isHeadless = kill.trigger == nil
     let hasScan = kill.decision.path != .allocatingTask && kill.victim.role != .group
     let isTableless = hasScan && kill.candidates == nil
@@ -125,6 +126,11 @@ package struct KillStatistics: Sendable {
     let place = kill.victim.cgroup?.path ?? kill.limit?.cgroup?.path
     let victim = VictimHistory.Key(comm: kill.victim.comm, host: host, workload: Workload(cgroupPath: place))
     victims.update(victim, new: VictimHistory()) { $0.add(kill, wallNanoseconds: wall) }
+    if let bystander = kill.bystander, bystander.reason == .largerProtected, let other = bystander.other {
+      protectedHolders.update(ProtectedHolder.Key(host: host, comm: other), new: ProtectedHolder()) {
+        $0.add(kill, bystander, wallNanoseconds: wall)
+      }
+    }
     if kill.scope == .memcg, let path = kill.limit?.cgroup?.path {
       let limit = LimitHistory.Key(host: host, workload: Workload(cgroupPath: path))
       limits.update(limit, new: LimitHistory()) { $0.add(kill, wallNanoseconds: wall) }

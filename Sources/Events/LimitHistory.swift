@@ -21,6 +21,9 @@ package struct LimitHistory: Hashable, Sendable {
   private var lastWallNanoseconds: Int64?
   /// Names beyond `namesMax` are not among them.
   package private(set) var victims: [KernelName: Int] = [:]
+  /// Decisions by which others of a group died with the chosen one, and how many died so.
+  package private(set) var groupDecisions = 0
+  package private(set) var groupKills = 0
   /// Swap may be used beside it: nil where no kill told.
   package private(set) var swapLimit: Limit?
   /// 1 or 2.
@@ -30,6 +33,8 @@ package struct LimitHistory: Hashable, Sendable {
 
   mutating func add(_ kill: OOMKill, wallNanoseconds: Int64?) {
     tally.add(decision: kill.decision.id, wallNanoseconds: wallNanoseconds)
+    if kill.victim.role == .group { groupKills += 1 }
+    if kill.decision.path == .memcgGroup, kill.decision.index == 1 { groupDecisions += 1 }
     path = kill.limit?.cgroup?.path ?? path
     swapLimit = kill.limit?.swapLimit ?? swapLimit
     cgroupVersion = kill.limit?.cgroup?.version ?? cgroupVersion

@@ -28,6 +28,9 @@ package struct NameTable<Name: Hashable & Sendable, Sum: Sendable>: Sendable {
 /// How many kills, and which: the first and the last of them.
 package struct KillTally: Hashable, Sendable {
   package private(set) var kills = 0
+  /// Calls of the kernel for these kills; one may end several processes, whose kills come one after another.
+  package private(set) var decisions = 0
+  private var addedDecision: UInt64?
   /// Of the kills whose time is known.
   package private(set) var firstWallNanoseconds: Int64?
   package private(set) var lastWallNanoseconds: Int64?
@@ -39,6 +42,8 @@ package struct KillTally: Hashable, Sendable {
 
   package mutating func add(decision: UInt64, wallNanoseconds: Int64?) {
     kills += 1
+    if addedDecision != decision { decisions += 1 }
+    addedDecision = decision
     firstDecision = min(firstDecision ?? decision, decision)
     lastDecision = max(lastDecision ?? decision, decision)
     guard let wallNanoseconds else { return }

@@ -211,6 +211,24 @@ extension MemoryState {
       $0.field("page_tables_pages", pageTablesPages)
       $0.field("swap_total_pages", swapTotalPages)
       $0.field("swap_free_pages", swapFreePages)
+      guard !zones.isEmpty else { return }
+      $0.field("zones") { json in
+        json.array { json in
+          for zone in zones { zone.encode(into: &json) }
+        }
+      }
+    }
+  }
+}
+
+extension MemoryZone {
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("node", node)
+      $0.field("name", name)
+      $0.field("free_pages", freePages)
+      $0.field("min_pages", minPages)
+      $0.field("reserve_pages", reservePages)
     }
   }
 }

@@ -30,7 +30,7 @@ package struct VictimHistory: Hashable, Sendable {
     case grows
     /// The largest is within a tenth of the smallest.
     case steady
-    /// At half of its kills or more it died for another's memory.
+    /// At half or more of the kills at which it was chosen it died for another's memory, or it never was.
     case bystander
     case varies
     /// Fewer sizes than `sizesMin`.
@@ -41,7 +41,9 @@ package struct VictimHistory: Hashable, Sendable {
   package private(set) var byScope: [Scope: Int] = [:]
   /// As many as fit, in the order in which they came.
   private var kept: [Sample] = []
-  /// Kills whose size is known.
+  /// Kills at which it was in the group of the one that was chosen: they say nothing of its own size.
+  package private(set) var groupKills = 0
+  /// Kills at which it was chosen, and whose size is known.
   package private(set) var sizes = 0
   package private(set) var leastPages: Pages?
   package private(set) var mostPages: Pages?
@@ -61,6 +63,7 @@ package struct VictimHistory: Hashable, Sendable {
   mutating func add(_ kill: OOMKill, wallNanoseconds: Int64?) {
     tally.add(decision: kill.decision.id, wallNanoseconds: wallNanoseconds)
     if let scope = kill.scope { byScope[scope, default: 0] += 1 }
+    if kill.victim.role == .group { groupKills += 1 }
     if let bystander = kill.bystander {
       bystanders[bystander.reason, default: 0] += 1
       lastBystander = bystander
@@ -72,7 +75,7 @@ package struct VictimHistory: Hashable, Sendable {
       leastLimitPages = min(leastLimitPages ?? limit, limit)
       mostLimitPages = max(mostLimitPages ?? limit, limit)
     }
-    guard let held = kill.heldPages else { return }
+    guard kill.victim.role != .group, let held = kill.heldPages else { return }
     sizes += 1
     leastPages = min(leastPages ?? held, held)
     mostPages = max(mostPages ?? held, held)
@@ -101,7 +104,9 @@ package struct VictimHistory: Hashable, Sendable {
   package var bystanderKills: Int { bystanders.values.reduce(0, +) }
 
   package var trend: Trend {
-    if tally.kills > 1, bystanderKills * 2 >= tally.kills { return .bystander }
+    let chosen = tally.kills - groupKills
+    let forOthers = bystanderKills - groupKills
+    if tally.kills > 1, chosen == 0 || (forOthers > 0 && forOthers * 2 >= chosen) { return .bystander }
     guard sizes >= VictimHistory.sizesMin, let least = leastPages, let most = mostPages, least > 0 else {
       return .unclear
     }

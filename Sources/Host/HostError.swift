@@ -15,6 +15,8 @@ package enum HostError: Error, Hashable, Sendable {
   case system(operation: Operation, path: KernelName, errno: Int32)
   /// A line that is not what the kernel writes: its number from 1, and its first bytes.
   case malformed(path: KernelName, line: Int, text: KernelName)
+  /// A program that reads a file for us gave up on it: its exit status, or 128 and the signal that ended it.
+  case programFailed(program: String, path: KernelName, status: Int32)
   /// A file with more bytes than the reader's named limit.
   case tooLarge(path: KernelName, limitBytes: Int)
 }

@@ -14,8 +14,8 @@ package final class ReadableFile {
   /// The path, or "standard input".
   package let name: String
   private let descriptor: Int32
-  /// The program that makes it readable.
-  private let child: pid_t?
+  /// The program that makes it readable, until it has ended.
+  private var child: (program: String, pid: pid_t)?
   private var buffer = [UInt8](repeating: 0, count: ReadableFile.pieceBytes)
 
   /// - Parameter path: `-` is standard input.
@@ -31,28 +31,49 @@ package final class ReadableFile {
       return
     }
     defer { close(opened) }
-    (descriptor, child) = try ReadableFile.started(program, opened)
+    let (output, pid) = try ReadableFile.started(program, opened)
+    (descriptor, child) = (output, (program: program, pid: pid))
   }
 
   deinit {
     close(descriptor)
     guard let child else { return }
-    kill(child, SIGTERM)
-    var status: Int32 = 0
-    _ = SystemCall.retrying { Int(waitpid(child, &status, 0)) }
+    kill(child.pid, SIGTERM)
+    _ = ReadableFile.status(of: child.pid)
   }
 
   /// The next bytes; none at the end.
   ///
-  /// - Throws: `HostError.system` where they cannot be read.
+  /// - Throws: `HostError.system` where they cannot be read, and at the end `HostError.programFailed` where it is not the
+  ///   end of what was made smaller.
   package func next(_ body: (UnsafeBufferPointer<UInt8>) -> Void) throws(HostError) -> Bool {
     switch SystemCall.retrying({ read(descriptor, &buffer, buffer.count) }) {
     case .value(let count):
-      guard count > 0 else { return false }
+      guard count > 0 else {
+        try checkProgram()
+        return false
+      }
       buffer.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[..<Int(count)])) }
       return true
     case .failure(let number): throw .system(operation: .read, path: KernelName(name), errno: number)
     }
+  }
+
+  /// Whether it read all of it. Source: gzip(1) and xz(1), EXIT STATUS: 2 is a warning, as of what follows the end; zstd(1).
+  private func checkProgram() throws(HostError) {
+    guard let (program, pid) = child else { return }
+    child = nil
+    let status = ReadableFile.status(of: pid)
+    guard status == 0 || (status == 2 && program != "zstd") else {
+      throw .programFailed(program: program, path: KernelName(name), status: status)
+    }
+  }
+
+  /// As a shell gives it, once the program has ended.
+  private static func status(of pid: pid_t) -> Int32 {
+    var raw: Int32 = 0
+    _ = SystemCall.retrying { Int(waitpid(pid, &raw, 0)) }
+    return raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + (raw & 0x7f)
   }
 
   private static func program(forFirst bytes: [UInt8]) -> String? {
@@ -77,7 +98,7 @@ package final class ReadableFile {
     return Array(bytes.prefix(max(0, count)))
   }
 
-  private static func started(_ program: String, _ input: Int32) throws(HostError) -> (Int32, pid_t?) {
+  private static func started(_ program: String, _ input: Int32) throws(HostError) -> (Int32, pid_t) {
     var ends: [Int32] = [-1, -1]
     guard pipe2(&ends, Int32(O_CLOEXEC)) == 0 else {
       throw .system(operation: .open, path: KernelName(program), errno: errno)
@@ -88,6 +109,8 @@ package final class ReadableFile {
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
+    // Its status says what we say in a sentence of our own.
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
     var arguments = [strdup(program), strdup("-dc"), nil]
     defer { for argument in arguments { free(argument) } }
     var pid: pid_t = 0

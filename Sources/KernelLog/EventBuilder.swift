@@ -217,6 +217,8 @@ struct EventBuilder {
     note(.victimCgroup, if: kill.victim.cgroup?.path == nil)
     fields += [.victimPPID, .victimStartTime, .victimThreads]
     note(.badness, if: kill.badness == nil)
+    let hasScore = report.sacrifice.map { $0.tid == kill.victim.tid && $0.score != nil } ?? false
+    note(.badnessProcOOMScore, if: hasScore && kill.badness == nil)
     note(.badnessPoints, if: kill.badness != nil && kill.badness?.points == nil)
     note(.badnessTotalPages, if: kill.badness != nil && kill.badness?.domainPages == nil)
     let hasScan = process.role == .chosen && kill.decision.path != .allocatingTask

@@ -48,6 +48,12 @@ package struct LogFile {
   private var text = LogText()
   private var readings: [Key: Reading] = [:]
   private var uses: UInt64 = 0
+  private var abandonedOfClosed: Int64 = 0
+
+  /// Reports that began and of which no kill was seen, of all hosts.
+  package var reportsAbandoned: Int64 {
+    readings.values.reduce(abandonedOfClosed) { $0 + $1.assembler.reportsAbandoned }
+  }
 
   /// `numbers` goes on over several files.
   package init(_ log: LogSource, calendar: LogCalendar, numbers: DecisionNumbers) {
@@ -121,6 +127,7 @@ package struct LogFile {
 
   private mutating func close(_ key: Key, _ tell: (LocatedEvent) -> Void) {
     flush(key, tell)
+    abandonedOfClosed += readings[key]!.assembler.reportsAbandoned
     readings[key] = nil
   }
 

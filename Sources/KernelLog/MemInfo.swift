@@ -8,10 +8,24 @@ import Events
 struct MemInfo: Hashable {
   /// Nodes that are kept. Kernel: MAX_NUMNODES.
   private static let nodesMax = 1024
+  /// Zones that are kept with what is free in them.
+  private static let zonesMax = 64
 
   private var counts: [String: Int64] = [:]
   private var presentKilobytes: [Int: Int64] = [:]
   private var zonesSeen: Set<String> = []
+  private var zones: [Zone] = []
+  /// Whose lowmem_reserve[] comes next.
+  private var openZone: Int?
+
+  /// What is free in a zone, and what is kept back there.
+  private struct Zone: Hashable {
+    var node: Int
+    var name: String
+    var freeKilobytes: Int64
+    var minKilobytes: Int64
+    var reservePages: Pages?
+  }
 
   private static let countNames: Set<String> = [
     "free", "shmem", "slab_reclaimable", "slab_unreclaimable", "pagetables",
@@ -24,6 +38,7 @@ struct MemInfo: Hashable {
   /// Takes a line of the report; those that tell nothing of memory change nothing.
   mutating func take(_ text: [UInt8]) {
     if text[...].begins(with: "Node ") { return takeZone(text) }
+    if text[...].begins(with: "lowmem_reserve[]:") { return takeReserve(text) }
     for (label, unit, name) in MemInfo.labels {
       var scanner = ByteScanner(text)
       guard let value: Int64 = scanner.number(after: label, unit: unit), value >= 0, scanner.isAtEnd else { continue }
@@ -47,9 +62,11 @@ struct MemInfo: Hashable {
 
   /// `Node 0 DMA free:1kB ... present:15992kB managed:15360kB ...`: what a zone has.
   private mutating func takeZone(_ text: [UInt8]) {
+    openZone = nil
     var scanner = ByteScanner(text)
     guard let node: UInt16 = scanner.number(after: "Node ", unit: " ") else { return }
     let zone = scanner.take { $0 != 0x20 }
+    let watermarks = scanner
     guard scanner.skip(" free:"), let place = text[...].places(of: " present:").first else { return }
     var tail = ByteScanner(text[place...])
     guard let present: Int64 = tail.number(after: " present:", unit: "kB "), present >= 0,
@@ -57,6 +74,33 @@ struct MemInfo: Hashable {
       zonesSeen.insert("\(node) \(String(decoding: zone, as: UTF8.self))").inserted
     else { return }
     presentKilobytes[Int(node), default: 0] += present
+    takeWatermarks(watermarks.rest, node: Int(node), name: String(decoding: zone, as: UTF8.self))
+  }
+
+  /// ` free:1kB boost:0kB min:1kB low:1kB high:1kB `; boost is in the minimum, and before 5.14 not printed.
+  private mutating func takeWatermarks(_ text: ArraySlice<UInt8>, node: Int, name: String) {
+    var scanner = ByteScanner(text)
+    guard zones.count < MemInfo.zonesMax, let free: Int64 = scanner.number(after: " free:", unit: "kB "), free >= 0
+    else { return }
+    let _: Int64? = scanner.number(after: "boost:", unit: "kB ")
+    guard let least: Int64 = scanner.number(after: "min:", unit: "kB "), least >= 0, max(free, least) < 1 << 50
+    else { return }
+    openZone = zones.count
+    zones.append(Zone(node: node, name: name, freeKilobytes: free, minKilobytes: least, reservePages: nil))
+  }
+
+  /// `lowmem_reserve[]: 0 255 255 255`: pages kept from allocations that higher zones could serve; the most of them counts.
+  private mutating func takeReserve(_ text: [UInt8]) {
+    guard let place = openZone else { return }
+    openZone = nil
+    var scanner = ByteScanner(text)
+    _ = scanner.skip("lowmem_reserve[]:")
+    var most: Int64?
+    while let pages: Int64 = scanner.number(after: " ") {
+      guard pages >= 0 else { return }
+      most = max(most ?? pages, pages)
+    }
+    if scanner.isAtEnd || Array(scanner.rest) == [0x20] { zones[place].reservePages = most }
   }
 
   private mutating func keep(_ name: String, _ value: Int64) {
@@ -75,6 +119,11 @@ struct MemInfo: Hashable {
     state.pageTablesPages = counts["pagetables"]
     state.swapTotalPages = swapPages(units)
     state.swapFreePages = counts["free swap kB"].map(units.pages(kilobytes:))
+    state.zones = zones.map { zone in
+      MemoryZone(
+        node: zone.node, name: zone.name, freePages: units.pages(kilobytes: zone.freeKilobytes),
+        minPages: units.pages(kilobytes: zone.minKilobytes), reservePages: zone.reservePages)
+    }
     return state
   }
 

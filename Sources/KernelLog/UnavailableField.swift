@@ -28,6 +28,8 @@ package enum UnavailableField: String, CaseIterable, Sendable {
   case badness
   case badnessPoints = "badness.points"
   case badnessTotalPages = "badness.total_pages"
+  /// Printed, up to 4.4 without the parts that a badness has to have.
+  case badnessProcOOMScore = "badness.proc_oom_score"
   case candidates
   /// Of those whose oom_score_adj counts in a domain whose size is not known; then nobody has a rank.
   case candidatesPoints = "candidates.list.points"

@@ -33,7 +33,7 @@ package struct StatisticsText: Sendable {
 
   private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
-  private func clock(_ wall: Int64) -> String {
+  static func clock(_ wall: Int64) -> String {
     String(RFC3339.text(wallNanoseconds: wall).prefix(19)).replacing("T", with: " ") + "Z"
   }
 
@@ -41,7 +41,8 @@ package struct StatisticsText: Sendable {
     guard let first = tally.firstWallNanoseconds, let last = tally.lastWallNanoseconds else {
       return ", without wall-clock times"
     }
-    return first == last ? " at \(clock(first))" : " from \(clock(first)) to \(clock(last))"
+    return first == last
+      ? " at \(StatisticsText.clock(first))" : " from \(StatisticsText.clock(first)) to \(StatisticsText.clock(last))"
   }
 
   private func scopes(_ statistics: KillStatistics) -> String {
@@ -52,6 +53,12 @@ package struct StatisticsText: Sendable {
     var parts = names.compactMap { scope, name in statistics.byScope[scope].map { "\($0) \(name)" } }
     if statistics.scopeUnknown > 0 { parts.append("\(statistics.scopeUnknown) of unknown scope") }
     return parts.joined(separator: ", ")
+  }
+
+  /// What the log tells beside the counts, and what it leaves open; a line each.
+  func notes(_ statistics: KillStatistics) -> [String] {
+    (decisions(statistics) + times(statistics.moments) + conditions(statistics) + gaps(statistics))
+      .map { String($0.drop { $0 == " " }) }
   }
 
   private func decisions(_ statistics: KillStatistics) -> [String] {
@@ -69,7 +76,8 @@ package struct StatisticsText: Sendable {
     if let day = moments.lastDay {
       let atLeast = day.isAtLeast ? "at least " : ""
       lines.append(
-        "  \(atLeast)\(day.kills) in the 24 hours up to \(clock(day.endWallNanoseconds)), the log's last kill")
+        "  \(atLeast)\(day.kills) in the 24 hours up to \(StatisticsText.clock(day.endWallNanoseconds)), the log's last kill"
+      )
     }
     if let intervals = moments.intervals {
       lines.append(
@@ -78,7 +86,7 @@ package struct StatisticsText: Sendable {
     }
     let bursts = moments.bursts
     if let most = bursts.first {
-      let at = most.firstWallNanoseconds.map { " from \(clock($0))" } ?? ""
+      let at = most.firstWallNanoseconds.map { " from \(StatisticsText.clock($0))" } ?? ""
       lines.append(
         "  \(count(bursts.count, "burst")), less than a minute from one to the next; the largest: "
           + "\(count(most.decisions, "decision")) in \(duration(most.nanoseconds))\(at)")
@@ -151,7 +159,8 @@ package struct StatisticsText: Sendable {
     return aligned(rows) + rest(repeated.count)
   }
 
-  private func place(_ key: VictimHistory.Key) -> String {
+  /// Where it ran, and on which host.
+  func place(_ key: VictimHistory.Key) -> String {
     let name = key.workload.name.map { TerminalText.safe($0) }
     let place = name.map { key.workload.kindText == "cgroup" ? $0 : "\(key.workload.kindText) \(shortened($0))" } ?? "-"
     return key.host.map { "\(TerminalText.safe($0)): \(place)" } ?? place
@@ -166,7 +175,8 @@ package struct StatisticsText: Sendable {
     KernelName((container.runtime.map { $0 + " " } ?? "") + container.id)
   }
 
-  private func trend(_ history: VictimHistory) -> String {
+  /// What its sizes say, and why it died for others' memory; empty where nothing can be said.
+  func trend(_ history: VictimHistory) -> String {
     switch history.trend {
     case .grows: "grows: \(history.steps.upwards) of \(history.steps.all) steps up"
     case .steady: history.leastLimitPages == nil ? "steady" : "steady, at its limit"

@@ -31,6 +31,8 @@ enum Wording {
       "cannot \(operation.rawValue) \(TerminalText.safe(path)): \(text(number))"
     case .malformed(let path, let line, let content):
       "line \(line) of \(TerminalText.safe(path)) is not what the kernel writes: \(TerminalText.safe(content))"
+    case .programFailed(let program, let path, let status):
+      "\(TerminalText.safe(path)) is damaged or cut off: \(program) ended with status \(status); what came before was read"
     case .tooLarge(let path, let limit): "\(TerminalText.safe(path)) is larger than \(limit) bytes"
     }
   }

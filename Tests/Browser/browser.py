@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A page in headless Chromium, by the DevTools protocol over a pipe: what it does, as one line of JSON.
 
+    browser.py version                    says which browser there is
     browser.py facts PAGE.html            what Tests/CommandTests/ReportPageTests.swift judges
     browser.py picture PAGE.html PREFIX   PREFIX-light.png and PREFIX-dark.png
 """
@@ -142,8 +143,9 @@ COLOURS = """
 GROUND = COLOURS + "return light(behind(document.querySelector('h1')));"
 CONTRAST = COLOURS + """
   let least = 21;
+  const beyond = new Set([...document.querySelectorAll(".kill")].slice(60));
   for (const e of document.querySelectorAll("h1, h2, h3, p, th, td, dt, dd, li, span, summary, figcaption, button, code, caption, svg text")) {
-    if (!e.getClientRects().length || ![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    if (beyond.has(e.closest(".kill")) || !e.getClientRects().length || ![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
     const style = getComputedStyle(e), ink = parse(e instanceof SVGElement ? style.fill : style.color);
     const [one, two] = [light(ink), light(behind(e))];
     least = Math.min(least, (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05));
@@ -193,6 +195,12 @@ def sorted_by(browser, selector, how):
     return orders
 
 
+def version():
+    browser = Browser()
+    print(browser.ask("Browser.getVersion")["product"])
+    browser.close()
+
+
 def facts(path):
     browser = Browser()
     browser.shape(1280)
@@ -200,6 +208,7 @@ def facts(path):
     browser.open(path)
     told = {"seconds": time.monotonic() - began, "bytes": os.path.getsize(path)}
     told["title"] = browser.run("return document.title;")
+    told["gap"] = browser.run("return document.querySelector('.gap')?.textContent ?? null;")
     told["kills"] = browser.run("return document.querySelectorAll('.kill').length;")
     told["drawn"] = browser.run(DRAWN)
     told["sums_are_first"] = browser.run(
@@ -253,4 +262,4 @@ def picture(path, prefix):
 
 
 if __name__ == "__main__":
-    {"facts": facts, "picture": picture}[sys.argv[1]](*sys.argv[2:])
+    {"version": version, "facts": facts, "picture": picture}[sys.argv[1]](*sys.argv[2:])

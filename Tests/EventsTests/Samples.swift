@@ -134,6 +134,10 @@ enum Samples {
     memory.pageTablesPages = 144
     memory.swapTotalPages = 500
     memory.swapFreePages = 0
+    memory.zones = [
+      MemoryZone(node: 0, name: "DMA", freePages: 258, minPages: 29, reservePages: 255),
+      MemoryZone(node: 0, name: "DMA32", freePages: 308, minPages: 1008, reservePages: nil),
+    ]
     return memory
   }
 

@@ -36,7 +36,7 @@ import Testing
         Out of memory: Kill process 30827 (java) score 412 or sacrifice child
         Killed process 30827, UID 500, (java) total-vm:4000000kB, anon-rss:2000000kB, file-rss:132kB
         """,
-      kills: ["30827 java uid 500 scope - by 30827 adj - considered - listed - points - score -"]),
+      kills: ["30827 java uid 500 scope - by 30827 adj - considered - listed - points - score unsaid"]),
     Report(
       testDescription: "3.10 of Red Hat: a cgroup of version 1, the user after the name, nr_ptes",
       text: """
@@ -66,7 +66,7 @@ import Testing
         Out of memory: Kill process 500 (big one) score 99 or sacrifice child
         Killed process 500 (big one) total-vm:36000kB, anon-rss:31000kB, file-rss:1000kB
         """,
-      kills: ["500 big one uid 1000 scope - by - adj - considered 1 listed 1 points - score -"]),
+      kills: ["500 big one uid 1000 scope - by - adj - considered 1 listed 1 points - score unsaid"]),
     Report(
       testDescription: "4.14: nodemask, pgtables_bytes, a child dies for its parent, root",
       text: """
@@ -113,7 +113,9 @@ import Testing
     if let path = kill.victim.cgroup?.path { line += " of \(path.text)" }
     line += " by \(text(kill.trigger?.tid)) adj \(text(kill.victim.oomScoreAdj == 0 ? nil : kill.victim.oomScoreAdj))"
     line += " considered \(text(kill.candidates?.considered)) listed \(text(kill.candidates?.list.count))"
-    return line + " points \(text(kill.badness?.points)) score \(text(kill.badness?.procOOMScore))"
+    let isUnsaid = kill.unavailable.contains("badness.proc_oom_score")
+    let score = isUnsaid ? "unsaid" : text(kill.badness?.procOOMScore)
+    return line + " points \(text(kill.badness?.points)) score \(score)"
   }
 
   @Test("a report of an old kernel is told as far as it tells", arguments: reports)

@@ -4,7 +4,7 @@ import Glibc
 /// A schema of docs/schema that refers to that of the stream, as the judge of lines.
 public enum SchemaJudge {
   /// Says each thing that the schema refuses, each of its fields that is not described, each object that is open, and
-  /// where `--all` is given each field that no line has.
+  /// where `--all` is given each field, at any depth, that no line has; those of the stream's schema are not its own.
   private static let script = """
     import json, sys
     from jsonschema import Draft202012Validator
@@ -36,16 +36,26 @@ public enum SchemaJudge {
         if "items" in node and "$ref" not in node["items"]: walk(node["items"], path)
     walk(schema, "")
     for part in schema.get("$defs", {}).values(): walk(part, "")
-    lines, seen = 0, set()
+    def cover(node, values, path):
+        if "$ref" in node:
+            if node["$ref"][0] != "#": return
+            target = schema
+            for key in node["$ref"][2:].split("/"): target = target[key]
+            node = target
+        for field, child in node.get("properties", {}).items():
+            found = [value[field] for value in values if field in value]
+            if found: cover(child, found, path + field + ".")
+            else: print("never written:", path + field)
+        if "items" in node: cover(node["items"], [item for value in values for item in value], path)
+    lines, seen = 0, []
     for line in open(path, newline="\\n"):
         value = json.loads(line)
         for row in value if isinstance(value, list) else [value]:
             lines += 1
-            seen |= row.keys()
+            seen.append(row)
             for error in validator.iter_errors(row):
                 print("/".join(map(str, error.absolute_path)) + ":", error.message[:200])
-    if "--all" in sys.argv:
-        for field in sorted(schema["properties"].keys() - seen): print("never written:", field)
+    if "--all" in sys.argv: cover(schema, seen, "")
     print("judged:", lines > 0)
     """
 

@@ -5,15 +5,20 @@ import Events
 struct AdviceSection {
   private let recommendations: [Recommendation]
 
-  init(_ recommendations: [Recommendation]) { self.recommendations = recommendations }
+  private let omitted: Int
+
+  init(_ recommendations: [Recommendation], omitted: Int) {
+    self.recommendations = recommendations
+    self.omitted = omitted
+  }
 
   func write(to html: inout HTMLWriter) {
     guard !recommendations.isEmpty else { return }
-    html.markup("<section aria-labelledby=\"advice\"><h2 id=\"advice\">What to do</h2><ol class=\"advice\">")
+    html.markup("<section aria-labelledby=\"advice\"><h2 id=\"advice\">What to change</h2><ol class=\"advice\">")
     for recommendation in recommendations {
       html.markup("<li>")
       html.element("h3", recommendation.finding)
-      html.element("p", [("class", "quiet")], evidence(recommendation.evidence.tally))
+      html.element("p", [("class", "quiet")], RecommendationText.evidence(recommendation.evidence.tally))
       for step in recommendation.steps {
         html.element("p", step.advice)
         if let input = step.input {
@@ -24,13 +29,8 @@ struct AdviceSection {
       }
       html.markup("</li>\n")
     }
-    html.markup("</ol></section>\n")
-  }
-
-  private func evidence(_ tally: KillTally) -> String {
-    let kills = "Rests on \(Plural.kills(tally.kills))"
-    guard let first = tally.firstWallNanoseconds, let last = tally.lastWallNanoseconds else { return kills + "." }
-    return first == last
-      ? "\(kills), at \(Moment.text(first))." : "\(kills), from \(Moment.text(first)) to \(Moment.text(last))."
+    html.markup("</ol>")
+    if omitted > 0 { html.element("p", [("class", "quiet")], "And \(omitted) more.") }
+    html.markup("</section>\n")
   }
 }

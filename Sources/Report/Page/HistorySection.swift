@@ -11,11 +11,13 @@ struct HistorySection {
   private let victims: [(key: VictimHistory.Key, history: VictimHistory)]
   private let more: Int
   private let explanation: Explanation
+  private let words: StatisticsText
 
-  init(_ statistics: KillStatistics, pageSizeBytes: Int) {
+  init(_ statistics: KillStatistics, words: StatisticsText, pageSizeBytes: Int) {
     let all = statistics.repeatedVictims.filter { $0.history.samples.count > 1 }
     victims = Array(all.prefix(HistorySection.figuresMax))
     more = all.count - victims.count
+    self.words = words
     explanation = Explanation(pageSizeBytes: pageSizeBytes)
   }
 
@@ -38,9 +40,9 @@ struct HistorySection {
     }
     html.markup("<figure>")
     html.element("h3", key.comm.text)
-    html.element("p", [("class", "quiet")], TrendText.place(key))
-    let trend = TrendText.words(history)
-    if !trend.isEmpty { html.element("span", [("class", "trend \(history.trend.rawValue)")], trend) }
+    html.element("p", [("class", "quiet")], words.place(key))
+    let trend = words.trend(history)
+    if !trend.isEmpty { html.element("p", [("class", "trend \(history.trend.rawValue)")], trend) }
     html.open(
       "svg",
       [
@@ -71,37 +73,17 @@ struct HistorySection {
   }
 
   private func caption(_ history: VictimHistory) -> String {
-    var words = Plural.kills(history.tally.kills)
-    if history.samples.count < history.sizes { words += ", \(history.samples.count) of them drawn" }
+    var text = Plural.kills(history.tally.kills)
+    if history.samples.count < history.sizes { text += ", \(history.samples.count) of them drawn" }
     if let least = history.leastLimitPages, let most = history.mostLimitPages {
-      words +=
+      text +=
         least == most
         ? ", limit \(explanation.size(most))" : ", limit \(explanation.size(least)) to \(explanation.size(most))"
     }
-    return words
+    return text
   }
 
   private func spoken(_ samples: [VictimHistory.Sample]) -> String {
     "held at each kill: " + samples.map { explanation.size($0.heldPages) }.joined(separator: ", ")
-  }
-}
-
-/// A victim's history in words.
-enum TrendText {
-  /// Where it ran, and on which host.
-  static func place(_ key: VictimHistory.Key) -> String {
-    let place = key.workload.name.map { "\(key.workload.kindText) \($0.text)" }
-    return [place, key.host.map { "on \($0.text)" }].compactMap { $0 }.joined(separator: " ")
-  }
-
-  /// Empty where its sizes say nothing.
-  static func words(_ history: VictimHistory) -> String {
-    switch history.trend {
-    case .grows: "grows"
-    case .steady: "steady"
-    case .bystander: "died for others' memory"
-    case .varies: "varies"
-    case .unclear: ""
-    }
   }
 }

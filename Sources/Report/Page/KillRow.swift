@@ -51,7 +51,7 @@ struct KillRow {
   private func timeCell(_ time: EventTime, _ html: inout HTMLWriter) {
     let order = (time.wallNanoseconds ?? time.monotonicNanoseconds).map { "\($0 / 1_000_000)" } ?? ""
     html.open("td", [("data-label", KillRow.columns[0]), ("data-sort", order)])
-    html.text(time.wallNanoseconds.map(Moment.text) ?? EventText.clock(time))
+    html.text(time.wallNanoseconds.map(StatisticsText.clock) ?? EventText.clock(time))
     html.markup("</td>")
   }
 

@@ -6,7 +6,7 @@
 /// `policy` has its digest.
 enum PageScript {
   /// SHA-256 of `text` in base64. Source: CSP Level 3, "hash-source".
-  static let digest: StaticString = "8QImalE664bQaR2lQOHmSki6Ere9IzXRkOkyll1omIQ="
+  static let digest: StaticString = "Sx6JyyTLQJItcHeGhSJtfPKxcZpGhpBxkVtpEgeEvj0="
 
   static let text: StaticString = #"""
     "use strict";
@@ -122,9 +122,8 @@ enum PageScript {
       name.append(element("span", "pid", " " + candidate.pid));
       if (candidate.victim) name.append(" ", element("span", "tag", "killed"));
       const points = number(candidate.points, count.format(candidate.points));
-      if (candidate.points === undefined && candidate.skipped) points.textContent = candidate.skipped;
       const score = element("td");
-      score.append(bar(candidate, most));
+      score.append(candidate.skipped ? "passed over: " + candidate.skipped : bar(candidate, most));
       made.append(number(candidate.rank, candidate.rank), name, number(candidate.adj, candidate.adj), points, score);
       PARTS.forEach((_, part) => {
         const pages = candidate.parts && candidate.parts[part];
@@ -140,7 +139,7 @@ enum PageScript {
       const table = element("table", "scores");
       table.append(element("caption", "", count.format(data.considered) + " processes considered, " + list.length + " listed"));
       const head = table.createTHead().insertRow();
-      ["#", "Process", "oom_score_adj", "Points", "Score", ...PARTS.slice(0, 5), "by adj"].forEach((name, place) => {
+      ["#", "Process", "Adj", "Points", "Score", ...PARTS.slice(0, 5), "by adj"].forEach((name, place) => {
         const heading = element("th", place === 1 || place === 4 ? "" : "number", name);
         heading.scope = "col";
         if (place === 4) heading.dataset.fixed = "";

@@ -57,8 +57,10 @@ enum PageStyle {
     .histories path.base { stroke: var(--line); stroke-width: 1px; }
     .histories p { margin: 0; font-size: 0.85rem; }
     .ends { display: flex; justify-content: space-between; gap: 1rem; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
-    .trend { border: 1px solid var(--line); border-radius: 1rem; padding: 0.05rem 0.55rem; font-size: 0.8rem; white-space: nowrap; }
-    .trend.grows { color: var(--alarm); border-color: currentColor; }
+    .trend.grows { color: var(--alarm); }
+    .notes { list-style: none; margin: 1rem 0 0; padding: 0; font-size: 0.9rem; columns: 2 26rem; column-gap: 2rem; }
+    .notes li { break-inside: avoid; }
+    .gap { color: var(--alarm); font-weight: 600; }
 
     .advice { list-style: none; margin: 0; padding: 0; display: grid; gap: 0.75rem; }
     .scroll { overflow-x: auto; }
@@ -68,7 +70,7 @@ enum PageStyle {
     .tables section.wide { grid-column: 1 / -1; }
     .tables .scroll { max-height: 19rem; overflow: auto; }
     .tables thead th { position: sticky; top: 0; background: var(--ground); box-shadow: inset 0 -1px var(--line); }
-    .tables tbody th, .quiet.name { font-weight: 400; }
+    .tables tbody th { font-weight: 400; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
     caption { text-align: left; color: var(--quiet); font-size: 0.85rem; padding-bottom: 0.25rem; }
     th, td { text-align: left; padding: 0.35rem 0.6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -96,12 +98,12 @@ enum PageStyle {
     .kill dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0.15rem 1rem; margin: 0.4rem 0 1rem; font-size: 0.9rem; }
     .kill dt { color: var(--quiet); } .kill dd { margin: 0; overflow-wrap: anywhere; }
     .kill .scroll { contain: inline-size; }
-    .scores { margin-bottom: 1rem; font-size: 0.85rem; } .scores td:nth-child(5) { width: 30%; } .scores td, .scores th { padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: middle; }
+    .scores { margin-bottom: 1rem; font-size: 0.8rem; } .scores td:nth-child(5) { width: 30%; } .scores td, .scores th { padding: 0.2rem 0.7rem 0.2rem 0; vertical-align: middle; }
     .scores > * > tr > .number:first-child { padding-left: 0.4rem; }
     .scores .victim > * { background: color-mix(in srgb, var(--alarm) 9%, transparent); }
     .scores tbody th { white-space: nowrap; }
     .tag { color: var(--alarm); font-weight: 600; }
-    .bar { position: relative; display: flex; height: 1rem; min-width: 14rem; width: 100%; forced-color-adjust: none;
+    .bar { position: relative; display: flex; height: 1rem; min-width: 11rem; width: 100%; forced-color-adjust: none;
       print-color-adjust: exact; -webkit-print-color-adjust: exact; }
     .bar i, .bar b { display: block; height: 100%; flex: none; }
     .bar i { box-shadow: inset -1px 0 var(--ground); }

@@ -14,6 +14,7 @@ package struct ReportPage {
   /// Of the kills without a wall clock.
   private var bootTimes = TimeBins()
   private var kills = 0
+  private var hasHosts = false
 
   /// - Parameters:
   ///   - pageSizeBytes: of a page where the log is from.
@@ -54,6 +55,7 @@ package struct ReportPage {
   /// One kill; its candidates are no more than those that the page shall list.
   package mutating func kill(_ kill: OOMKill, at time: EventTime, host: KernelName?) -> [UInt8] {
     kills += 1
+    if host != nil { hasHosts = true }
     let kind = TimeBins.Kind(kill.scope)
     if let wall = time.wallNanoseconds {
       wallTimes.add(nanoseconds: wall, kind: kind, host: host)
@@ -66,31 +68,38 @@ package struct ReportPage {
   }
 
   /// The sums of all kills, and the end of the page.
-  package func end(_ statistics: KillStatistics, _ recommendations: [Recommendation]) -> [UInt8] {
+  ///
+  /// - Parameters:
+  ///   - omitted: recommendations beside those that are listed.
+  ///   - isWhole: false where a log could not be read, or not to its end.
+  package func end(
+    _ statistics: KillStatistics, _ recommendations: [Recommendation], omitted: Int, isWhole: Bool
+  ) -> [UInt8] {
+    let words = StatisticsText(pageSizeBytes: pageSizeBytes, coloured: false)
     var html = HTMLWriter()
     html.markup("</table></section>\n<div slot=\"sums\"><header>")
-    SumSection(statistics).write(to: &html)
+    SumSection(statistics, words: words, isWhole: isWhole).write(to: &html)
     html.markup("</header>\n")
     if statistics.kills > 0 {
-      timeline(&html)
-      AdviceSection(recommendations).write(to: &html)
-      HistorySection(statistics, pageSizeBytes: pageSizeBytes).write(to: &html)
-      TableSection(statistics, pageSizeBytes: pageSizeBytes).write(to: &html)
+      timeline(words, &html)
+      AdviceSection(recommendations, omitted: omitted).write(to: &html)
+      HistorySection(statistics, words: words, pageSizeBytes: pageSizeBytes).write(to: &html)
+      TableSection(statistics, words: words, pageSizeBytes: pageSizeBytes).write(to: &html)
     }
     html.markup("</div></main>\n<footer><p>")
     html.text("Written by oomwitness \(version), analyze --output html. Times are UTC.")
     html.markup("</p></footer>")
-    if statistics.hosts.isEmpty { html.markup("<style>.kills .host { display: none; }</style>") }
+    if !hasHosts { html.markup("<style>.kills .host { display: none; }</style>") }
     html.markup("<script>")
     html.markup(PageScript.text)
     html.markup("</script></body></html>\n")
     return html.bytes
   }
 
-  private func timeline(_ html: inout HTMLWriter) {
+  private func timeline(_ words: StatisticsText, _ html: inout HTMLWriter) {
     html.markup("<section aria-labelledby=\"times\"><h2 id=\"times\">Kills over time</h2>")
-    let wall = TimelineFigure(wallTimes, clock: .wall)
-    let boot = TimelineFigure(bootTimes, clock: .boot)
+    let wall = TimelineFigure(wallTimes, clock: .wall, words: words)
+    let boot = TimelineFigure(bootTimes, clock: .boot, words: words)
     wall?.write(to: &html)
     if boot != nil {
       html.markup(

@@ -8,9 +8,11 @@ struct TableSection {
 
   private let statistics: KillStatistics
   private let explanation: Explanation
+  private let words: StatisticsText
 
-  init(_ statistics: KillStatistics, pageSizeBytes: Int) {
+  init(_ statistics: KillStatistics, words: StatisticsText, pageSizeBytes: Int) {
     self.statistics = statistics
+    self.words = words
     explanation = Explanation(pageSizeBytes: pageSizeBytes)
   }
 
@@ -26,7 +28,7 @@ struct TableSection {
       "Container", containers.map { ("\($0.name.runtime ?? "container") \($0.name.id.prefix(12))", $0.tally) }, &html)
     table("Host", statistics.hosts.ranked.map { ($0.name.text, $0.tally) }, &html)
     let days = statistics.days.sums.sorted { $0.key > $1.key }
-    table("Day", days.map { (String(Moment.text($0.key * 86_400_000_000_000).prefix(10)), $0.value) }, &html)
+    table("Day", days.map { (String(StatisticsText.clock($0.key * 86_400_000_000_000).prefix(10)), $0.value) }, &html)
     hours(&html)
     table(
       "Cgroup at its limit, or the victim's", statistics.cgroups.ranked.map { ($0.name.text, $0.tally) }, isWide: true,
@@ -49,12 +51,12 @@ struct TableSection {
     for (key, history) in victims.prefix(TableSection.rowsMax) {
       html.markup("<tr>")
       html.element("th", [("scope", "row"), ("class", "name")], key.comm.text)
-      html.element("td", [("class", "name")], TrendText.place(key))
+      html.element("td", [("class", "name")], words.place(key))
       number(Int64(history.tally.kills), DigitGroups.text(Int64(history.tally.kills)), &html)
       for pages in [
         history.samples.first?.heldPages, history.samples.last?.heldPages, history.mostPages, history.mostLimitPages,
       ] { number(pages, pages.map { explanation.size($0) }, &html) }
-      html.element("td", TrendText.words(history))
+      html.element("td", words.trend(history))
       html.markup("</tr>\n")
     }
     html.markup("</tbody></table></div>")
@@ -77,7 +79,7 @@ struct TableSection {
       html.element("th", [("scope", "row"), ("class", "name")], name)
       number(Int64(tally.kills), DigitGroups.text(Int64(tally.kills)), &html)
       for wall in [tally.firstWallNanoseconds, tally.lastWallNanoseconds] {
-        number(wall.map { $0 / 1_000_000 }, wall.map { String(Moment.text($0).prefix(16)) }, &html)
+        number(wall.map { $0 / 1_000_000 }, wall.map { String(StatisticsText.clock($0).prefix(16)) }, &html)
       }
       html.markup("</tr>\n")
     }

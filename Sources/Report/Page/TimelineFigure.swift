@@ -28,12 +28,14 @@ struct TimelineFigure {
   private let rows: [Row]
   private let axis: ClosedRange<Int64>
   private let most: Int
+  private let words: StatisticsText
 
   /// Nil where no kill has such a time.
-  init?(_ bins: TimeBins, clock: Clock) {
+  init?(_ bins: TimeBins, clock: Clock, words: StatisticsText) {
     guard let span = bins.span else { return nil }
     self.bins = bins
     self.clock = clock
+    self.words = words
     let lacking = max(0, TimelineFigure.binsMin - (span.upperBound - span.lowerBound + 1))
     axis = span.lowerBound - lacking / 2...span.upperBound + (lacking - lacking / 2)
     rows = TimelineFigure.rows(bins)
@@ -72,7 +74,7 @@ struct TimelineFigure {
     for (place, row) in rows.enumerated() { draw(row, top: place * TimelineFigure.rowHeight, &html) }
     html.close("svg")
     html.element(
-      "figcaption", "\(what). A bar is \(Moment.length(bins.widthNanoseconds)); the highest has \(most).")
+      "figcaption", "\(what). A bar is \(words.duration(bins.widthNanoseconds)); the highest has \(most).")
     html.close("figure")
   }
 
@@ -150,7 +152,7 @@ struct TimelineFigure {
       let text = String(RFC3339.text(wallNanoseconds: nanoseconds).prefix(digits)).replacing("T", with: " ")
       return digits == 10 ? text : text + "Z"
     case .boot:
-      return "boot \(nanoseconds < 0 ? "-" : "+") \(Moment.length(abs(nanoseconds)))"
+      return "boot \(nanoseconds < 0 ? "-" : "+") \(words.duration(abs(nanoseconds)))"
     }
   }
 }

@@ -4,13 +4,14 @@ import Events
 import Glibc
 import Host
 import KernelLog
+import Policy
 import Report
 import Sinks
 import Witness
 
 /// Tells the kills that a kept log holds, as events and in sum.
 struct Analyze: ParsableCommand {
-  enum Format: String, CaseIterable, ExpressibleByArgument { case text, ndjson, html }
+  enum Format: String, CaseIterable, ExpressibleByArgument { case text, ndjson, json, html }
 
   static let configuration = CommandConfiguration(
     abstract: "Tells every OOM kill that a kernel log holds, and what they have in common.",
@@ -29,8 +30,12 @@ struct Analyze: ParsableCommand {
       """)
 
   @Argument(help: "Log files; - is standard input.") var files: [String] = []
-  @Option(help: "text for people, ndjson for programs, html is a page of its own with figures.") var output: Format =
-    .text
+  @Option(
+    help: """
+      text for people, ndjson for a line an event, json for one document with the sums and what they advise, html for \
+      a page with all of it and its figures.
+      """)
+  var output: Format = .text
   @Option(
     help: ArgumentHelp("Bytes of a page where the log is from; 4096 but for some arm64 and ppc64.", valueName: "bytes"))
   var pageSize = 4096
@@ -49,20 +54,23 @@ struct Analyze: ParsableCommand {
     let reader = try AnalyzedLogs(self)
     reader.begin()
     let isWhole = files.isEmpty ? try reader.readKmsg() : reader.read(files)
-    reader.finish()
+    reader.finish(isWhole: isWhole)
     if !isWhole { throw ExitStatus.failed }
   }
 }
 
 /// Reads log after log, and writes what they tell.
 private final class AnalyzedLogs {
+  /// Bytes that the sink is given at once; its queue is larger.
+  private static let pieceBytes = 1024 * 1024
+
   private let options: Analyze
   private let host: TracedHost?
   private let numbers = DecisionNumbers()
   private let clock = Clock()
   private let text: EventText
   private var page: ReportPage
-  private var encoder: NDJSONEncoder
+  private var encoder: AnalysisEncoder
   private var statistics = KillStatistics()
   private let sink = DescriptorSink()
 
@@ -72,12 +80,17 @@ private final class AnalyzedLogs {
     let identity = host?.identity
     text = EventText(pageSizeBytes: options.pageSize, coloured: OutputOptions.coloured)
     page = ReportPage(pageSizeBytes: options.pageSize, version: Version.text)
-    encoder = NDJSONEncoder(host: identity?.hostName, bootID: identity?.bootID, pageSizeBytes: options.pageSize)
+    let lines = NDJSONEncoder(host: identity?.hostName, bootID: identity?.bootID, pageSizeBytes: options.pageSize)
+    encoder = AnalysisEncoder(lines, pageSizeBytes: options.pageSize)
   }
 
   /// What comes before the first event.
   func begin() {
-    if options.output == .html { put(page.head()) }
+    switch options.output {
+    case .json: put(encoder.head())
+    case .html: put(page.head())
+    case .text, .ndjson: break
+    }
   }
 
   /// The log that this kernel still holds.
@@ -90,7 +103,7 @@ private final class AnalyzedLogs {
         for logged in events {
           write(
             LocatedEvent(logged, host: nil, bootID: host?.identity.bootID),
-            wall: logged.monotonicNanoseconds.map { $0 + wallLessMonotonic })
+            wall: logged.monotonicNanoseconds.map { $0 + wallLessMonotonic }, log: "/dev/kmsg")
         }
       }
       while true {
@@ -99,6 +112,7 @@ private final class AnalyzedLogs {
         case .overwritten, .unreadable: continue
         case .empty:
           tell(assembler.flush())
+          statistics.reportsAbandoned += assembler.reportsAbandoned
           return true
         }
       }
@@ -107,30 +121,35 @@ private final class AnalyzedLogs {
     }
   }
 
-  /// False where one could not be read; the others are.
+  /// False where one could not be read, or not to its end; the others are, and of that what could be.
   func read(_ files: [String]) -> Bool {
     var isWhole = true
-    for path in files {
+    for (place, path) in files.enumerated() {
+      var log = LogFile(source(.log), calendar: LogCalendar(nowWallNanoseconds: clock.wall), numbers: numbers)
+      func tell(_ event: LocatedEvent) { write(event, wall: event.logged.wallNanoseconds, log: "log \(place + 1)") }
       do throws(HostError) {
         let file = try ReadableFile(path: path)
-        var log = LogFile(source(.log), calendar: LogCalendar(nowWallNanoseconds: clock.wall), numbers: numbers)
-        while try file.next({ piece in log.take(piece) { write($0, wall: $0.logged.wallNanoseconds) } }) {}
-        log.end { write($0, wall: $0.logged.wallNanoseconds) }
+        while try file.next({ piece in log.take(piece, tell: tell) }) {}
       } catch {
         Diagnostic.say(Wording.sentence(error))
         isWhole = false
       }
+      log.end(tell: tell)
+      statistics.reportsAbandoned += log.reportsAbandoned
     }
     return isWhole
   }
 
-  /// The sum, for people; and all that waits is written.
-  func finish() {
+  /// The sum and what it advises; and all that waits is written.
+  func finish(isWhole: Bool) {
+    let advice = Recommendations(of: statistics, pageSizeBytes: options.pageSize)
     switch options.output {
     case .text:
-      let sum = StatisticsText(pageSizeBytes: options.pageSize, coloured: OutputOptions.coloured).text(statistics)
-      put(Array(sum.utf8))
-    case .html: put(page.end(statistics, []))
+      let coloured = OutputOptions.coloured
+      put(Array(StatisticsText(pageSizeBytes: options.pageSize, coloured: coloured).text(statistics).utf8))
+      put(Array(RecommendationText(coloured: coloured).text(advice.list, omitted: advice.omitted).utf8))
+    case .json: put(encoder.tail(statistics, advice.list, omitted: advice.omitted, isWhole: isWhole))
+    case .html: put(page.end(statistics, advice.list, omitted: advice.omitted, isWhole: isWhole))
     case .ndjson: break
     }
     sink.drain(timeoutMilliseconds: 10_000)
@@ -143,32 +162,33 @@ private final class AnalyzedLogs {
       swappiness: host.swappiness, hasGroupKills: host.hasGroupKills)
   }
 
-  private func write(_ located: LocatedEvent, wall: Int64?) {
+  private func write(_ located: LocatedEvent, wall: Int64?, log: String) {
     var event = located.logged.event
     let time = EventTime(wallNanoseconds: wall, monotonicNanoseconds: located.logged.monotonicNanoseconds)
     if case .oomNoKill = event { statistics.addNoKill() }
     if case .oomKill(var kill) = event {
-      statistics.add(kill, host: located.host, bootID: located.bootID, at: time)
+      statistics.add(kill, host: located.host, boot: located.bootID ?? log, at: time)
       kill.candidates = kill.candidates?.first(options.candidates.limit)
       kill.nameWhatProcLacked()
       event = .oomKill(kill)
     }
+    let host = located.host?.text ?? host?.identity.hostName
     switch options.output {
     case .html:
-      let name = located.host ?? host.map { KernelName($0.identity.hostName) }
-      if case .oomKill(let kill) = event { put(page.kill(kill, at: time, host: name)) }
+      if case .oomKill(let kill) = event { put(page.kill(kill, at: time, host: host.map { KernelName($0) })) }
     case .text:
       if case .oomKill = event { put(Array((text.text(event, at: time) + "\n").utf8)) }
     case .ndjson:
-      put(
-        encoder.line(
-          event, at: time, host: located.host?.text ?? host?.identity.hostName, bootID: located.bootID))
+      put(encoder.line(event, at: time, host: host, bootID: located.bootID))
+    case .json: put(encoder.event(event, at: time, host: host, bootID: located.bootID))
     }
   }
 
   /// A file is read no faster than its reader takes what it tells.
   private func put(_ bytes: [UInt8]) {
-    _ = sink.write(bytes)
-    while sink.isWaiting, !sink.isClosed { sink.drain(timeoutMilliseconds: 1000) }
+    for start in stride(from: 0, to: bytes.count, by: AnalyzedLogs.pieceBytes) {
+      _ = sink.write(Array(bytes[start..<min(bytes.count, start + AnalyzedLogs.pieceBytes)]))
+      while sink.isWaiting, !sink.isClosed { sink.drain(timeoutMilliseconds: 1000) }
+    }
   }
 }

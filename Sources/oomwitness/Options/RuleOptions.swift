@@ -80,7 +80,7 @@ struct RuleOptions: ParsableArguments {
         case .system(let operation, _, let number):
           .system(operation: operation, path: KernelName(path), errno: number)
         case .tooLarge(_, let limit): .tooLarge(path: KernelName(path), limitBytes: limit)
-        case .malformed: error
+        case .malformed, .programFailed: error
         }
       throw Diagnostic.fail("\(Wording.sentence(asGiven)); nothing was changed")
     }
