@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // One record for each program that is started: whom `oomwitness protect watch` has to look at.
 #include "kernel.h"
-#include "include/wire.h"
+#include "include/processes.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 

@@ -34,6 +34,9 @@ package struct JournalEntry: Hashable, Sendable {
     self.sharesMemoryWith = sharesMemoryWith
   }
 
+  /// What each line begins with, so that a file of others is told from a journal whose only line was cut.
+  package static let beginning = Array("{\"time\":\"".utf8)
+
   /// As one line, `\n` included.
   package var line: [UInt8] {
     var json = JSONWriter(reserving: 256)
@@ -80,6 +83,34 @@ package struct JournalEntry: Hashable, Sendable {
       time: time, bootID: fields["boot_id"], pid: pid, startTimeTicks: ticks,
       comm: fields["comm_hex"].flatMap(JournalEntry.name) ?? KernelName(comm), adjBefore: before, adjAfter: after,
       rule: rule, sharesMemoryWith: fields["shares_memory_with"].flatMap(Int32.init))
+  }
+
+  /// Where the changes of one process lead back to, from the value that it has now.
+  ///
+  /// The last is taken back first, then the one before it, as long as each finds the value that it has set. A process that
+  /// is at an earlier point of its way was taken back that far before, by a command that did not come to its end. A value
+  /// that none of them has set is somebody else's, and stays.
+  ///
+  /// - Parameter entries: in the order in which they were made.
+  /// - Returns: the value to set, and how many of the first entries are not taken back by it.
+  package static func wayBack(_ entries: [JournalEntry], from now: Int) -> (value: Int, left: Int) {
+    // Back over what the last ones have set, each where the next begins.
+    var begin = entries.count
+    for index in entries.indices.reversed() {
+      if index + 1 < entries.count, entries[index].adjAfter != entries[index + 1].adjBefore { break }
+      begin = index
+      if entries[index].adjAfter == now || entries[index].adjBefore == now { break }
+    }
+    guard begin < entries.count, entries[begin].adjAfter == now || entries[begin].adjBefore == now else {
+      // What everybody agrees on: it has what it had first.
+      return now == entries.first?.adjBefore ? (now, 0) : (now, entries.count)
+    }
+    var (value, left) = entries[begin].adjAfter == now ? (entries[begin].adjBefore, begin) : (now, begin)
+    while left > 0, entries[left - 1].adjAfter == value {
+      left -= 1
+      value = entries[left].adjBefore
+    }
+    return value == entries[0].adjBefore ? (value, 0) : (value, left)
   }
 
   /// The lines of a journal with one for each process that is still there: from what it had first to what it has now.

@@ -47,8 +47,11 @@ package struct PlannedProtection: Hashable, Sendable {
   package var changes: [Change]
   package var unchanged: Int
   package var domains: [Domain]
+  /// Names of rules that are for no process now.
+  package var unused: [String]
 
-  package init(changes: [Change], unchanged: Int, domains: [Domain]) {
+  package init(changes: [Change], unchanged: Int, domains: [Domain], unused: [String] = []) {
+    self.unused = unused
     self.changes = changes
     self.unchanged = unchanged
     self.domains = domains
@@ -71,6 +74,7 @@ package struct PlannedProtection: Hashable, Sendable {
         }
       }
       $0.field("unchanged", unchanged)
+      $0.field("unused_rules") { $0.array { json in for name in unused { json.value(name) } } }
       $0.field("domains") { json in
         json.array { json in
           for domain in domains {

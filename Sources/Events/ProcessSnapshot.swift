@@ -2,7 +2,7 @@
 
 /// One user process at one moment, as the kernel's scorer would look at it.
 ///
-/// Source: bpf/tasks.bpf.c, or /proc/PID/status and its neighbours.
+/// Source: bpf/tasks.bpf.c, bpf/rank.bpf.c, or /proc/PID/status and its neighbours.
 package struct ProcessSnapshot: Hashable, Sendable {
   package var pid: Int32
   /// The thread whose memory is counted: another than the leader where that is gone.
@@ -11,7 +11,7 @@ package struct ProcessSnapshot: Hashable, Sendable {
   package var oomScoreAdj: Int
   /// With the pid, the identity of a process; nil from /proc, where it would take one file more.
   package var startBootNanoseconds: Int64?
-  /// By its id from BPF, by its path from /proc.
+  /// By its id from BPF, by its path from /proc; nil where it was not asked for.
   package var cgroup: CgroupRef?
   package var parts: BadnessParts
   package var comm: Comm

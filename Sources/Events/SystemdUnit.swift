@@ -48,7 +48,8 @@ package enum SystemdUnit {
     }
   }
 
-  private static func isAllowed(_ byte: UInt8) -> Bool {
+  /// A byte of a unit's name.
+  package static func isAllowed(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
       UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "_"),

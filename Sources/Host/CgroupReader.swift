@@ -110,7 +110,7 @@ package final class CgroupReader {
   /// Bytes as whole pages; "max", and what version 1 prints for it, as no limit.
   ///
   /// Kernel: include/linux/page_counter.h, PAGE_COUNTER_MAX: LONG_MAX in pages, on 64-bit hosts.
-  private func limit(_ name: String, in directory: borrowing Directory) throws(HostError) -> Limit? {
+  func limit(_ name: String, in directory: borrowing Directory) throws(HostError) -> Limit? {
     guard let contents = try files.contents(KernelName(name), in: directory) else { return nil }
     if contents.withoutNewline.isEqual(to: "max") { return .unlimited }
     let pages: Int64 = try contents.number() / Int64(pageSizeBytes)

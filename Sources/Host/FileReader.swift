@@ -50,6 +50,21 @@ package final class FileReader {
     return try read(descriptor, name, directory.path, limitBytes: limitBytes)
   }
 
+  /// All that comes from a descriptor that somebody else has opened, as standard input.
+  ///
+  /// - Parameter name: what errors call it.
+  /// Source: read(2).
+  package func contents(
+    of descriptor: Int32, named name: String, limitBytes: Int
+  ) throws(HostError) -> [UInt8] {
+    switch fill(from: descriptor, limitBytes: limitBytes, isStream: true) {
+    case .failure(let code): throw .system(operation: .read, path: KernelName(name), errno: code)
+    case .value(let count):
+      guard count <= limitBytes else { throw .tooLarge(path: KernelName(name), limitBytes: limitBytes) }
+      return Array(buffer[..<count])
+    }
+  }
+
   private func read(
     _ descriptor: Int32, _ name: KernelName, _ directory: KernelName, limitBytes: Int
   ) throws(HostError) -> FileContents? {
@@ -63,16 +78,22 @@ package final class FileReader {
     }
   }
 
-  /// Reads to the end of the file, or to one byte past the limit.
-  private func fill(from descriptor: Int32, limitBytes: Int) -> SystemCall.Outcome {
+  /// Reads to the end of the file, or to one byte past the limit. A pipe has no places: it is read as it comes.
+  private func fill(from descriptor: Int32, limitBytes: Int, isStream: Bool = false) -> SystemCall.Outcome {
     var filled = 0
+    var isStream = isStream
     while filled <= limitBytes {
       if filled == buffer.count { buffer.append(contentsOf: repeatElement(0, count: buffer.count)) }
       let wanted = min(buffer.count, limitBytes + 1) - filled
       let outcome = buffer.withUnsafeMutableBytes { bytes in
-        SystemCall.retrying { pread(descriptor, bytes.baseAddress! + filled, wanted, off_t(filled)) }
+        SystemCall.retrying {
+          isStream
+            ? Glibc.read(descriptor, bytes.baseAddress! + filled, wanted)
+            : pread(descriptor, bytes.baseAddress! + filled, wanted, off_t(filled))
+        }
       }
       switch outcome {
+      case .failure(ESPIPE) where !isStream: isStream = true
       case .failure: return outcome
       case .value(0): return .value(filled)
       case .value(let count): filled += count

@@ -8,6 +8,8 @@ import Glibc
 package final class LineFile {
   /// Mode of the file: root's alone.
   private static let mode: mode_t = 0o600
+  /// Below are standard input, output and error.
+  private static let ownDescriptorMin: Int32 = 3
   /// A longer file is not one of ours.
   package static let limitBytes = 64 * 1024 * 1024
 
@@ -42,13 +44,23 @@ package final class LineFile {
     let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_APPEND
     let opened = path.withPath { path in SystemCall.retrying { Int(open(path, flags, mode)) } } ?? .failure(ENOENT)
     guard case .value(let value) = opened else { throw failure(opened, .open, path) }
-    let descriptor = Int32(value)
+    let descriptor = aboveStandardError(Int32(value))
     let outcome = SystemCall.retrying { Int(flock(descriptor, LOCK_EX)) }
     guard case .value = outcome else {
       close(descriptor)
       throw failure(outcome, .lock, path)
     }
     return descriptor
+  }
+
+  /// Where standard output or standard error was closed, a file that is opened gets its number, and then what is said there
+  /// would go into the file.
+  private static func aboveStandardError(_ descriptor: Int32) -> Int32 {
+    guard descriptor < ownDescriptorMin else { return descriptor }
+    let moved = fcntl(descriptor, F_DUPFD_CLOEXEC, ownDescriptorMin)
+    guard moved >= 0 else { return descriptor }
+    close(descriptor)
+    return moved
   }
 
   private var isStillThere: Bool {
@@ -87,8 +99,8 @@ package final class LineFile {
   package func append(_ line: [UInt8]) throws(HostError) -> Int {
     try dropTornLine()
     let begin = try size()
-    try write(line)
-    try sync()
+    try write(line, to: descriptor)
+    try sync(descriptor)
     return begin
   }
 
@@ -96,7 +108,7 @@ package final class LineFile {
   package func takeBack(to offset: Int) throws(HostError) {
     let outcome = SystemCall.retrying { Int(ftruncate(descriptor, off_t(offset))) }
     guard case .value = outcome else { throw LineFile.failure(outcome, .write, path) }
-    try sync()
+    try sync(descriptor)
   }
 
   /// Puts other lines in place of all, at once: who looks sees the old or the new.
@@ -104,16 +116,30 @@ package final class LineFile {
     if lines.isEmpty { return try takeBack(to: 0) }
     let new = path.appendingText(".new")
     _ = new.withPath { unlink($0) }
-    // The old one stays locked until the new one has its name: nobody may write to it meanwhile.
-    let old = descriptor
-    defer { close(old) }
-    descriptor = try LineFile.locked(new)
-    try write(Array(lines.joined()))
-    try sync()
-    let outcome = new.withPath { new in path.withPath { path in SystemCall.retrying { Int(rename(new, path)) } } }
-    guard case .value?? = outcome else {
-      throw LineFile.failure(outcome.flatMap { $0 } ?? .failure(EINVAL), .write, path)
+    let replacement = try LineFile.locked(new)
+    do throws(HostError) {
+      try write(Array(lines.joined()), to: replacement)
+      try sync(replacement)
+      let outcome = new.withPath { new in path.withPath { path in SystemCall.retrying { Int(rename(new, path)) } } }
+      guard case .value?? = outcome else {
+        throw LineFile.failure(outcome.flatMap { $0 } ?? .failure(EINVAL), .write, path)
+      }
+    } catch {
+      close(replacement)
+      _ = new.withPath { unlink($0) }
+      throw error
     }
+    // The old one stays locked until the new one has its name: nobody may write to it meanwhile.
+    close(descriptor)
+    descriptor = replacement
+  }
+
+  /// Whether it is empty or begins so; one that was cut within these bytes does too.
+  package func begins(with bytes: [UInt8]) throws(HostError) -> Bool {
+    var found = [UInt8](repeating: 0, count: bytes.count)
+    let outcome = SystemCall.retrying { pread(descriptor, &found, found.count, 0) }
+    guard case .value(let count) = outcome else { throw LineFile.failure(outcome, .read, path) }
+    return bytes.starts(with: found[..<count])
   }
 
   private func dropTornLine() throws(HostError) {
@@ -132,7 +158,7 @@ package final class LineFile {
     return Int(status.st_size)
   }
 
-  private func write(_ bytes: [UInt8]) throws(HostError) {
+  private func write(_ bytes: [UInt8], to descriptor: Int32) throws(HostError) {
     var rest = bytes[...]
     while !rest.isEmpty {
       let outcome = rest.withUnsafeBytes { bytes in
@@ -143,7 +169,7 @@ package final class LineFile {
     }
   }
 
-  private func sync() throws(HostError) {
+  private func sync(_ descriptor: Int32) throws(HostError) {
     let outcome = SystemCall.retrying { Int(fsync(descriptor)) }
     guard case .value = outcome else { throw LineFile.failure(outcome, .write, path) }
   }

@@ -110,7 +110,7 @@ package final class ReadableFile {
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
     // Its status says what we say in a sentence of our own.
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
     var arguments = [strdup(program), strdup("-dc"), nil]
     defer { for argument in arguments { free(argument) } }
     var pid: pid_t = 0

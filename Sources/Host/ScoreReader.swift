@@ -107,7 +107,10 @@ package final class ScoreReader {
   /// The memory group's path: of the line that names the controller, else of hierarchy 0.
   private func cgroup(_ text: UnsafeRawBufferPointer) -> CgroupRef? {
     var unified: Slice<UnsafeRawBufferPointer>?
-    for line in text.split(separator: 0x0a) {
+    var rest = text[...]
+    while !rest.isEmpty {
+      let line = rest.prefix { $0 != 0x0a }
+      rest = rest[line.endIndex...].dropFirst()
       guard let first = line.firstIndex(of: 0x3a), let second = line[(first + 1)...].firstIndex(of: 0x3a) else {
         continue
       }

@@ -9,15 +9,23 @@ package struct SystemdUnitFiles {
   package struct Settings: Hashable, Sendable {
     package var oomScoreAdjust: Int?
     package var oomPolicy: String?
+    /// What systemd-oomd does for the unit, as systemd.resource-control(5) has it.
+    package var managedOOMSwap: String?
+    package var managedOOMMemoryPressure: String?
 
-    package init(oomScoreAdjust: Int? = nil, oomPolicy: String? = nil) {
+    package init(
+      oomScoreAdjust: Int? = nil, oomPolicy: String? = nil, managedOOMSwap: String? = nil,
+      managedOOMMemoryPressure: String? = nil
+    ) {
       self.oomScoreAdjust = oomScoreAdjust
       self.oomPolicy = oomPolicy
+      self.managedOOMSwap = managedOOMSwap
+      self.managedOOMMemoryPressure = managedOOMMemoryPressure
     }
   }
 
   /// From what the administrator says to what the distribution says.
-  private static let folders = [
+  static let folders = [
     "etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
     "lib/systemd/system",
   ]
@@ -26,11 +34,29 @@ package struct SystemdUnitFiles {
 
   package init(root: String = "/") { self.root = KernelName(root) }
 
-  /// Nil where there is no file of that service.
+  /// All units of these types that have a file or a folder of drop-ins, templates among them, by name.
   ///
-  /// - Parameter unit: with its type, as in `db.service`.
+  /// File: *.service, *.service.d and the like below the load paths.
+  package func names(types: [String]) throws(HostError) -> [String] {
+    var names: Set<String> = []
+    for folder in SystemdUnitFiles.folders {
+      guard let directory = try directory(folder) else { continue }
+      for type in types {
+        for name in try directory.names(ending: ".\(type)") { names.insert(name.text) }
+        for name in try directory.names(ending: ".\(type).d") { names.insert(String(name.text.dropLast(2))) }
+      }
+    }
+    // Anybody who may write there may name a file in any way; systemd takes valid names alone.
+    return names.filter { $0.utf8.allSatisfy(SystemdUnit.isAllowed) }.sorted()
+  }
+
+  /// Nil where there is no file of that service or slice.
+  ///
+  /// - Parameters:
+  ///   - unit: with its type, as in `db.service`.
+  ///   - isBuiltIn: systemd has it without a file too, as `-.slice`: then the drop-ins alone may speak.
   /// File: UNIT, UNIT.d/*.conf below the load paths.
-  package func settings(unit: String) throws(HostError) -> Settings? {
+  package func settings(unit: String, isBuiltIn: Bool = false) throws(HostError) -> Settings? {
     let names = SystemdUnitFiles.names(of: unit)
     var found: FileContents?
     for name in names where found == nil {
@@ -38,9 +64,9 @@ package struct SystemdUnitFiles {
         found = try contents(KernelName(name), in: folder)
       }
     }
-    guard let found else { return nil }
+    guard found != nil || isBuiltIn else { return nil }
     var settings = Settings()
-    SystemdUnitFiles.apply(found, to: &settings)
+    if let found { SystemdUnitFiles.apply(found, to: &settings) }
     for dropIn in try dropIns(names) { SystemdUnitFiles.apply(dropIn, to: &settings) }
     return settings
   }
@@ -48,7 +74,8 @@ package struct SystemdUnitFiles {
   /// By name of file, whatever folder it is in; of one name the first folder's counts.
   private func dropIns(_ units: [String]) throws(HostError) -> [FileContents] {
     var places: [KernelName: String] = [:]
-    for unit in units + ["service"] {
+    let type = units[0].split(separator: ".").last.map(String.init) ?? "service"
+    for unit in units + [type] {
       for folder in SystemdUnitFiles.folders {
         let path = folder + "/" + unit + ".d"
         guard let directory = try directory(path) else { continue }
@@ -85,12 +112,14 @@ package struct SystemdUnitFiles {
       guard let first = text.first(where: { $0 != " " && $0 != "\t" }), first != "#", first != ";" else { continue }
       if first == "[" {
         section = String(text.filter { $0 != " " })
-      } else if section == "[Service]", let equals = text.firstIndex(of: "=") {
+      } else if section == "[Service]" || section == "[Slice]", let equals = text.firstIndex(of: "=") {
         let key = text[..<equals].filter { $0 != " " && $0 != "\t" }
         let value = String(text[text.index(after: equals)...].filter { $0 != " " && $0 != "\t" })
         switch key {
         case "OOMScoreAdjust": settings.oomScoreAdjust = Int(value)
         case "OOMPolicy": settings.oomPolicy = value.isEmpty ? nil : value
+        case "ManagedOOMSwap": settings.managedOOMSwap = value.isEmpty ? nil : value
+        case "ManagedOOMMemoryPressure": settings.managedOOMMemoryPressure = value.isEmpty ? nil : value
         default: break
         }
       }

@@ -12,6 +12,8 @@ package enum ProbeError: Error, Sendable {
   case attach(program: String, errno: Int32)
   case ring(errno: Int32)
   case iterator(errno: Int32)
+  /// Of bpf/rank.bpf.c; E2BIG where there are more tasks than the walk visits.
+  case ranking(errno: Int32)
   /// A record on the ring, or in a recording, is not of our making.
   case malformedRecord(kind: Int, bytes: Int)
 }

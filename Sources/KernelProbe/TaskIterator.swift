@@ -59,7 +59,7 @@ package struct TaskIterator: ~Copyable {
 }
 
 extension ProcessSnapshot {
-  fileprivate init(_ task: ow_task) {
+  init(_ task: ow_task) {
     self.init(
       pid: task.pid, tid: task.tid, uid: task.uid, oomScoreAdj: Int(task.oom_score_adj),
       startBootNanoseconds: Int64(bitPattern: task.start_boottime_ns),

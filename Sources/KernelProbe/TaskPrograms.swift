@@ -27,11 +27,7 @@ struct TaskPrograms: ~Copyable {
       offsetsDescriptor = bpf_program__fd(full.pointee.progs.find_offsets)
     }
     // Where the kernel does not tell them, the sums lack what the CPUs keep for themselves.
-    if TaskPrograms.kernelScoresExactly {
-      var run = bpf_test_run_opts()
-      run.sz = MemoryLayout<bpf_test_run_opts>.size
-      _ = bpf_prog_test_run_opts(offsetsDescriptor, &run)
-    }
+    if TaskConstants.kernelScoresExactly { _ = TaskConstants.run(offsetsDescriptor) }
   }
 
   deinit {
@@ -41,9 +37,9 @@ struct TaskPrograms: ~Copyable {
 
   private static func light(casts: Bool) -> UnsafeMutablePointer<tasks_light>? {
     guard let skeleton = tasks_light__open() else { return nil }
-    skeleton.pointee.rodata.pointee.page_shift = pageShift
-    skeleton.pointee.rodata.pointee.cpu_count = cpuCount
-    skeleton.pointee.rodata.pointee.reads_exactly = kernelScoresExactly
+    skeleton.pointee.rodata.pointee.page_shift = TaskConstants.pageShift
+    skeleton.pointee.rodata.pointee.cpu_count = TaskConstants.cpuCount
+    skeleton.pointee.rodata.pointee.reads_exactly = TaskConstants.kernelScoresExactly
     skeleton.pointee.rodata.pointee.may_cast = casts
     guard tasks_light__load(skeleton) == 0 else {
       tasks_light__destroy(skeleton)
@@ -61,12 +57,12 @@ struct TaskPrograms: ~Copyable {
       return tasks__open_opts(&options)
     }
     guard let skeleton = opened else { throw .open(errno: errno) }
-    skeleton.pointee.rodata.pointee.page_shift = pageShift
-    skeleton.pointee.rodata.pointee.cpu_count = cpuCount
-    skeleton.pointee.rodata.pointee.reads_exactly = kernelScoresExactly
+    skeleton.pointee.rodata.pointee.page_shift = TaskConstants.pageShift
+    skeleton.pointee.rodata.pointee.cpu_count = TaskConstants.cpuCount
+    skeleton.pointee.rodata.pointee.reads_exactly = TaskConstants.kernelScoresExactly
     skeleton.pointee.rodata.pointee.may_cast = casts
     // Kernels before 5.14 know no such program, and do not need it.
-    bpf_program__set_autoload(skeleton.pointee.progs.find_offsets, kernelScoresExactly)
+    bpf_program__set_autoload(skeleton.pointee.progs.find_offsets, TaskConstants.kernelScoresExactly)
     let status = tasks__load(skeleton)
     guard status == 0 else {
       tasks__destroy(skeleton)
@@ -74,19 +70,31 @@ struct TaskPrograms: ~Copyable {
     }
     return skeleton
   }
+}
 
-  private static var pageShift: UInt32 { UInt32(getpagesize().trailingZeroBitCount) }
-  private static var cpuCount: UInt32 { UInt32(max(1, libbpf_num_possible_cpus())) }
+/// What the programs that read all processes are told of this host.
+enum TaskConstants {
+  static var pageShift: UInt32 { UInt32(getpagesize().trailingZeroBitCount) }
+  static var cpuCount: UInt32 { UInt32(max(1, libbpf_num_possible_cpus())) }
 
   /// Whether oom_badness() takes exact sums. No type of the kernel's tells it, so its version has to: who is wrong is wrong
   /// by what each CPU keeps of a counter for itself.
   ///
   /// Kernel: mm/oom_kill.c, get_mm_rss_sum() since 7.0. Source: uname(2).
-  private static let kernelScoresExactly: Bool = {
+  static let kernelScoresExactly: Bool = {
     var names = utsname()
     guard uname(&names) == 0 else { return false }
     return withUnsafeBytes(of: names.release) { release in
       (Int(String(decoding: release.prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self)) ?? 0) >= 7
     }
   }()
+
+  /// Runs a program once, in our own context.
+  ///
+  /// - Returns: 0, or a negative errno.
+  static func run(_ program: Int32) -> Int32 {
+    var run = bpf_test_run_opts()
+    run.sz = MemoryLayout<bpf_test_run_opts>.size
+    return bpf_prog_test_run_opts(program, &run)
+  }
 }

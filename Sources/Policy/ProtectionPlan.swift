@@ -36,9 +36,16 @@ package struct ProtectionPlan: Sendable {
   /// Places of those that have the declared value already.
   package let unchanged: [Int]
   package let disagreements: [Disagreement]
+  /// Rules that are for no process now: of what does not run, or not written as it was meant.
+  package let unused: [ProtectionRule]
 
-  /// - Parameter verdicts: by place in `processes`; who has none is left alone.
-  package init(_ processes: [ProcessSnapshot], verdicts: [Int: RuleSet.Verdict]) {
+  /// - Parameters:
+  ///   - verdicts: by place in `processes`; who has none is left alone.
+  ///   - unused: rules that none of them has.
+  package init(
+    _ processes: [ProcessSnapshot], verdicts: [Int: RuleSet.Verdict], unused: [ProtectionRule] = []
+  ) {
+    self.unused = unused
     var changes: [Change] = []
     var unchanged: [Int] = []
     var disagreements: [Disagreement] = []

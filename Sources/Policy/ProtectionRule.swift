@@ -10,6 +10,9 @@ package struct ProtectionRule: Hashable, Sendable {
     case comm, exe, cmdline, user, cgroup, unit, container
   }
 
+  /// The bytes of a `comm` without its NUL. Kernel: include/linux/sched.h, TASK_COMM_LEN.
+  package static let commBytesMax = 15
+
   package var name: String
   /// Each key has to match, by one of its patterns.
   package var patterns: [Key: [String]]
@@ -24,6 +27,13 @@ package struct ProtectionRule: Hashable, Sendable {
     self.oomScoreAdj = oomScoreAdj
     self.reason = reason
     self.origin = origin
+  }
+
+  /// Names among its `comm` that no process can have: longer than the kernel holds, and no patterns.
+  package var tooLongNames: [String] {
+    (patterns[.comm] ?? []).filter { name in
+      name.utf8.count > ProtectionRule.commBytesMax && !name.utf8.contains { "*?[\\".utf8.contains($0) }
+    }
   }
 
   /// Whether it is for this process.
@@ -110,15 +120,19 @@ package struct RuleSet: Hashable, Sendable {
   package var keys: Set<ProtectionRule.Key> { Set(rules.flatMap(\.patterns.keys)) }
 
   package func verdict(on subject: ProtectionSubject, glob: (String, KernelName?) -> Bool) -> Verdict {
-    var found: ProtectionRule?
-    for rule in rules where rule.matches(subject, glob: glob) {
-      guard let first = found else {
-        found = rule
-        continue
-      }
-      if first.oomScoreAdj != rule.oomScoreAdj { return .disagree(first, rule) }
-    }
-    return found.map { .set($0) } ?? .none
+    verdict(of: matching(subject, glob: glob))
+  }
+
+  /// The places of all rules that are for it.
+  package func matching(_ subject: ProtectionSubject, glob: (String, KernelName?) -> Bool) -> [Int] {
+    rules.indices.filter { rules[$0].matches(subject, glob: glob) }
+  }
+
+  /// What the rules at these places say together.
+  package func verdict(of places: [Int]) -> Verdict {
+    guard let first = places.first.map({ rules[$0] }) else { return .none }
+    let other = places.first { rules[$0].oomScoreAdj != first.oomScoreAdj }
+    return other.map { .disagree(first, rules[$0]) } ?? .set(first)
   }
 
   /// Whether any rule may be for it, by what was read so far.

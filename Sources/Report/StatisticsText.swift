@@ -7,6 +7,8 @@ package struct StatisticsText: Sendable {
   static let rowsMax = 10
   /// Days that have a bar.
   private static let daysMax = 31
+  /// Characters of a path in a row with other columns.
+  private static let pathCharactersMax = 48
 
   private let pageSizeBytes: Int
   private let style: Style
@@ -162,8 +164,14 @@ package struct StatisticsText: Sendable {
   /// Where it ran, and on which host.
   func place(_ key: VictimHistory.Key) -> String {
     let name = key.workload.name.map { TerminalText.safe($0) }
-    let place = name.map { key.workload.kindText == "cgroup" ? $0 : "\(key.workload.kindText) \(shortened($0))" } ?? "-"
+    let place =
+      name.map { key.workload.kindText == "cgroup" ? tail($0) : "\(key.workload.kindText) \(shortened($0))" } ?? "-"
     return key.host.map { "\(TerminalText.safe($0)): \(place)" } ?? place
+  }
+
+  /// The end of a long path, which tells the most.
+  private func tail(_ path: String) -> String {
+    path.count > StatisticsText.pathCharactersMax ? "…" + path.suffix(StatisticsText.pathCharactersMax - 1) : path
   }
 
   /// The id of a container as its engine shows it.

@@ -16,6 +16,8 @@ package final class DescriptorSink: Sink {
   package private(set) var linesDropped: Int64 = 0
   /// The reader has gone: nothing can be said any more.
   package private(set) var isClosed = false
+  /// Why, where it was not the reader that has gone: a disk that is full, or no such descriptor.
+  package private(set) var failure: Int32?
   private var queue: [UInt8] = []
   private var head = 0
 
@@ -52,14 +54,19 @@ package final class DescriptorSink: Sink {
       guard poll(&waiting, 1, 0) == 1 else { break }
       if waiting.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 {
         isClosed = true
+        if waiting.revents & Int16(POLLNVAL) != 0 { failure = EBADF }
         break
       }
       let count = queue.withUnsafeBytes { bytes in
         Glibc.write(descriptor, bytes.baseAddress! + head, min(bytes.count - head, DescriptorSink.atomicBytes))
       }
       if count < 0 {
-        if errno == EINTR { continue }
-        if errno != EAGAIN { isClosed = true }
+        let code = errno
+        if code == EINTR { continue }
+        if code != EAGAIN {
+          isClosed = true
+          if code != EPIPE { failure = code }
+        }
         break
       }
       head += count

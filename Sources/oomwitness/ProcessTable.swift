@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
 import Host
+import KernelProbe
 import Policy
 
 /// All user processes of this host as the kernel's scorer would look at them: by BPF's iterator, else from /proc.
@@ -10,8 +11,14 @@ final class ProcessTable {
   let cgroups: CgroupReader
   let users = UserNames()
   private let reader: ScoreReader
-  private let iterator: ProcessIterator?
+  private let reading: ProcessReading
+  private lazy var iterator = reading == .proc ? nil : ProcessIterator()
+  /// Loaded when it is first asked for; `mayRank` where that was not in vain.
+  private var ranking: TaskRanking?
+  private var mayRank: Bool
   private var references: [UInt64: CgroupRef] = [:]
+  /// What people know a group by; thousands of processes are in a few.
+  private var owners: [KernelName: (unit: String?, container: ContainerRef?)] = [:]
 
   /// Whether BPF reads them; without it `tid` is the leader's, and some reasons to be passed over are not seen.
   var usesIterator: Bool { iterator != nil }
@@ -25,7 +32,8 @@ final class ProcessTable {
     } catch {
       throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
     }
-    iterator = reading == .proc ? nil : ProcessIterator()
+    self.reading = reading
+    mayRank = reading != .proc
     if reading == .iterator, iterator == nil {
       throw Diagnostic.fail(
         "this kernel lets us load no BPF task iterator (`oomwitness check` says why; --read proc needs none)",
@@ -63,6 +71,21 @@ final class ProcessTable {
       throw Diagnostic.fail(Wording.sentence(error))
     }
     return all
+  }
+
+  /// Those of the whole system that the kernel would take first, in its order, without their control groups.
+  ///
+  /// - Returns: nil where the kernel cannot be asked for them, or fewer may be taken than are wanted.
+  func first(_ count: Int, of system: OOMDomain) -> [ProcessSnapshot]? {
+    guard mayRank, count <= TaskRanking.countMax else { return nil }
+    do throws(ProbeError) {
+      if ranking == nil { ranking = try TaskRanking() }
+      guard let found = try ranking?.first(count, domainPages: system.totalPages) else { return nil }
+      return found.count < count ? nil : found
+    } catch {
+      mayRank = false
+      return nil
+    }
   }
 
   private static func isForkedBefore(_ one: ProcessSnapshot, _ other: ProcessSnapshot) -> Bool {
@@ -166,10 +189,19 @@ final class ProcessTable {
     let cgroup = row.candidate.cgroup
     row.procOOMScore = reader.oomScore(pid: candidate.pid)
     row.user = candidate.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
-    row.systemdUnit = cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
-    row.container = cgroup?.path.flatMap(ContainerID.container(inCgroupPath:))
+    if let path = cgroup?.path { (row.systemdUnit, row.container) = owner(path) }
     return row
   }
+
+  private func owner(_ path: KernelName) -> (unit: String?, container: ContainerRef?) {
+    if let known = owners[path] { return known }
+    if owners.count >= ProcessTable.ownersMax { owners.removeAll(keepingCapacity: true) }
+    let owner = (SystemdUnit.name(inCgroupPath: path), ContainerID.container(inCgroupPath: path))
+    owners[path] = owner
+    return owner
+  }
+
+  private static let ownersMax = 4096
 
   private func named(_ cgroup: CgroupRef?) -> CgroupRef? {
     guard let id = cgroup?.id else { return cgroup }

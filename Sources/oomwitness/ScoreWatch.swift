@@ -19,6 +19,7 @@ final class ScoreWatch {
   private let seconds: Double
   private let duration: Double?
   private let view: (Scores.Order, String?) throws -> View
+  private let rows: () throws -> [ScoreRow]
   private var order: Scores.Order
   private var filter: String?
   /// What is being typed after `/`; nil where nothing is.
@@ -28,7 +29,7 @@ final class ScoreWatch {
 
   init(
     table: ProcessTable, seconds: Double, duration: Double?, order: Scores.Order, filter: String?,
-    view: @escaping (Scores.Order, String?) throws -> View
+    view: @escaping (Scores.Order, String?) throws -> View, rows: @escaping () throws -> [ScoreRow]
   ) {
     self.table = table
     self.seconds = seconds
@@ -36,6 +37,7 @@ final class ScoreWatch {
     self.order = order
     self.filter = filter
     self.view = view
+    self.rows = rows
   }
 
   func run() throws {
@@ -67,7 +69,7 @@ final class ScoreWatch {
     let sink = DescriptorSink()
     let table = ScoreTable(style: Style(coloured: false), pageSizeBytes: self.table.identity.pageSizeBytes)
     while !sink.isClosed {
-      _ = sink.write(Array("\(Clock.text)\n\(table.text(try view(order, filter).rows))\n".utf8))
+      _ = sink.write(Array("\(Clock.text)\n\(table.text(try rows()))\n".utf8))
       sink.drain(timeoutMilliseconds: 10_000)
       let left = min(seconds, (end ?? .infinity) - Clock.now)
       if left <= 0 || wait(signals, left, keys: false) == .stop { return }

@@ -20,6 +20,7 @@ enum Wording {
       return "cannot attach \(program): \(number == ENOENT ? "this kernel has no such probe" : text(number))"
     case .ring(let number): return "cannot map the ring buffer: \(text(number)) (try a smaller --ring-bytes)"
     case .iterator(let number): return "the kernel refuses the BPF task iterator: \(text(number))"
+    case .ranking(let number): return "the kernel refuses to rank processes by BPF: \(text(number))"
     case .malformedRecord(let kind, let bytes):
       return "a record of kind \(kind) with \(bytes) bytes is not of this version"
     }

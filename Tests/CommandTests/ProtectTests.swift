@@ -151,7 +151,7 @@ import Testing
     #expect(ended.status == 1)
     #expect(
       ended.errors == "oomwitness: sleep (pid \(sleeper.pid)): cannot open /proc/\(sleeper.pid)/oom_score_adj: "
-        + "permission denied\n")
+        + "permission denied (needs root, or the user whose process it is)\n")
     #expect(sleeper.adj == 0)
   }
 
@@ -273,7 +273,8 @@ import Testing
       ended.output == "sleep (pid \(reused.pid)) has ended; its pid is another process's, which was left alone\n"
         + "0 taken back, 2 had nothing to take back, 2 left in the journal.\n")
     #expect(
-      ended.errors == "oomwitness: sleep (pid \(changed.pid)) has 400, not the 300 that was set: it was left as it is\n"
+      ended.errors == "oomwitness: sleep (pid \(changed.pid)) has 400, not the 300 that was set: it was left as it is "
+        + "(`echo 0 > /proc/\(changed.pid)/oom_score_adj` brings back what it had first)\n"
         + "oomwitness: line 3 of the journal is none of ours, and was left there\n")
     #expect(reused.adj == 300 && changed.adj == 400)
     #expect(journal.text == "junk\n\(lines[1])\n")

@@ -148,6 +148,11 @@ import Testing
     #expect(systemd("--oom-score-adj", "-500", "--write").output.hasSuffix("It is there already.\n"))
     #expect(systemd("--oom-score-adj", "-600", "--write").status == 0)
     #expect(Files.text(file)?.contains("OOMScoreAdjust=-600\n") == true)
+    let policyAlone = Program.run(
+      Program.oomwitness, ["protect", "systemd", "db", "--oom-policy", "stop", "--root", root, "--write"])
+    #expect(policyAlone.output.contains("\nNo longer there: OOMScoreAdjust=-600\nWritten; "))
+    #expect(
+      policyAlone.errors == "oomwitness: there is no unit file of db.service yet: it holds once there is one\n")
     Files.write("[Service]\nOOMScoreAdjust=1\n", to: file)
     let foreign = systemd("--oom-score-adj", "-500", "--write")
     #expect(foreign.status == 1 && foreign.errors == "oomwitness: \(file) is not ours, and was left as it is\n")
@@ -164,6 +169,7 @@ import Testing
       ["systemd", "db.socket", "--oom-policy", "kill"], ["systemd", "db", "--oom-score-adj", "1001"],
       ["systemd", "db", "--oom-score-adj", "-1000"], ["systemd", "db", "--oom-policy", "kill", "--daemon-reload"],
       ["systemd", "", "--oom-policy", "kill"],
+      ["systemd", "db", "--oom-policy", "kill", "--root", "/tmp", "--write", "--daemon-reload"],
     ])
   func wrongUsage(arguments: [String]) {
     let ended = Program.run(Program.oomwitness, ["protect"] + arguments)

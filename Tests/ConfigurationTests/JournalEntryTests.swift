@@ -64,6 +64,32 @@ import Testing
     #expect(kept == [Array("junk\n".utf8), merged.line, entry(11, 1, 5, 6).line, entry(10, 2, 7, 8).line])
   }
 
+  @Test("each line begins as a journal does")
+  func beginning() { #expect(JournalEntryTests.entry.line.starts(with: JournalEntry.beginning)) }
+
+  /// Changes of one process as (before, after), the value that it has, where they lead back to, and how many are left.
+  static let ways: [(changes: [(Int, Int)], now: Int, value: Int, left: Int)] = [
+    ([(0, 300)], 300, 0, 0), ([(0, 300)], 0, 0, 0), ([(0, 300)], 400, 400, 1), ([(500, 0)], 0, 500, 0),
+    ([(0, 300), (300, 500)], 500, 0, 0), ([(0, 300), (300, 500)], 300, 0, 0), ([(0, 300), (300, 500)], 0, 0, 0),
+    ([(0, 300), (300, 500)], 200, 200, 2), ([(0, 300), (300, 0)], 0, 0, 0), ([(0, 300), (300, 0)], 300, 0, 0),
+    // Somebody else has set 500 between.
+    ([(0, 300), (500, 700)], 700, 500, 1), ([(0, 300), (500, 700)], 500, 500, 1),
+    ([(0, 300), (500, 700)], 300, 300, 2), ([(0, 300), (500, 700)], 0, 0, 0),
+    // Twice the same: an entry whose change was not made, and the one that was.
+    ([(0, 300), (0, 300)], 300, 0, 0), ([], 5, 5, 0),
+  ]
+
+  @Test("a process is taken back as far as its changes join, and no further", arguments: ways)
+  func wayBack(changes: [(Int, Int)], now: Int, value: Int, left: Int) {
+    let entries = changes.map { before, after in
+      var entry = JournalEntryTests.entry
+      (entry.adjBefore, entry.adjAfter) = (before, after)
+      return entry
+    }
+    let way = JournalEntry.wayBack(entries, from: now)
+    #expect(way.value == value && way.left == left, "\(way)")
+  }
+
   @Test(
     "a line of others is none",
     arguments: [

@@ -73,7 +73,11 @@ enum Kernel {
       defer { for pointer in argv { free(pointer) } }
       try #require(posix_spawn(&child, "/bin/sleep", nil, nil, argv, nil) == 0)
       pid = child
-      for _ in 0..<5000 where !isAsleep { usleep(1000) }
+      var rounds = 0
+      while !isAsleep, rounds < 5000 {
+        usleep(1000)
+        rounds += 1
+      }
       try #require(isAsleep, "the child never began to sleep")
     }
 

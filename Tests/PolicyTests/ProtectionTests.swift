@@ -45,6 +45,16 @@ import Testing
     #expect(rule.matches(ProtectionTests.subject, glob: ProtectionTests.glob) == matches)
   }
 
+  @Test("a name that is longer than the kernel holds is for nobody, unless it is a pattern")
+  func tooLongNames() {
+    let rule = ProtectionTests.rule([
+      .comm: ["systemd-journal", "systemd-journald", "systemd-journal*", "sixteen-bytes-[a]"],
+      .exe: ["/usr/lib/systemd/systemd-journald"],
+    ])
+    #expect(rule.tooLongNames == ["systemd-journald"])
+    #expect(ProtectionTests.rule([.exe: ["/usr/lib/systemd/systemd-journald"]]).tooLongNames == [])
+  }
+
   @Test("what is not known matches nothing, not even everything", arguments: ProtectionRule.Key.allCases)
   func unknown(key: ProtectionRule.Key) {
     let bare = ProtectionSubject(pid: 42, comm: KernelName("sshd"))

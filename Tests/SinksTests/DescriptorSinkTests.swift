@@ -228,6 +228,23 @@ import Testing
     #expect(whole == Array(0..<60))
     #expect(torn == 0)
   }
+
+  @Test("a disk that is full is told apart from a reader that has gone")
+  func failures() throws {
+    let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
+    defer { close(full) }
+    let sink = DescriptorSink(descriptor: full)
+    _ = sink.write([0x0a])
+    #expect(sink.isClosed && sink.failure == ENOSPC)
+    let ends = try Ends(.pipe)
+    ends.closeReader()
+    let left = DescriptorSink(descriptor: ends.writer)
+    _ = left.write([0x0a])
+    #expect(left.isClosed && left.failure == nil)
+    let none = DescriptorSink(descriptor: 1_000_000)
+    _ = none.write([0x0a])
+    #expect(none.isClosed && none.failure == EBADF)
+  }
 }
 
 /// SIGPIPEs that came; a handler can reach nothing else.

@@ -96,6 +96,6 @@ def compiled(source: Path, program: Path, compiler: str = "gcc", flags: Sequence
 
 
 def libraries(binary: Path) -> list[Path]:
-    """The shared libraries and the loader, at the paths where the binary looks for them."""
-    listing = subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout
+    """The shared libraries and the loader, at the paths where the binary looks for them; ours has none."""
+    listing = subprocess.run(["ldd", binary], capture_output=True, text=True, check=False).stdout
     return [Path(path) for path in re.findall(r"(/\S+) \(0x", listing)]

@@ -52,9 +52,30 @@ def check_predictions(folder: Path, release: str, cpus: int) -> Tally:
             tally.mismatches.append(f"seed {seed}: next said no JSON")
             continue
         check_situation(tally, seed, forecast, decisions[seed], slack)
+        check_ranking(tally, seed, folder)
     if tally.situations < SITUATIONS_MIN:
         tally.mismatches.append(f"{tally.situations} situations were asked about, {SITUATIONS_MIN} are wanted")
     return tally
+
+
+def check_ranking(tally: Tally, seed: int, folder: Path) -> None:
+    """ranked.SEED and read.SEED, rows of scores: the situation's own processes, which stand still, are the same in both."""
+    paths = [folder / f"{way}.{seed}" for way in ("ranked", "read")]
+    if not paths[0].exists():
+        return
+    ranked, read = ([own_row(line) for line in path.read_text().splitlines() if is_own(line, seed)] for path in paths)
+    count = min(len(ranked), len(read))
+    if count == 0 or ranked[:count] != read[:count]:
+        tally.mismatches.append(f"seed {seed}: scores ranks {ranked} by BPF, and {read} where all processes are read")
+
+
+def is_own(line: str, seed: int) -> bool:
+    return json.loads(line)["comm"].startswith(f"s{seed}-")
+
+
+def own_row(line: str) -> tuple:
+    row = json.loads(line)
+    return row["pid"], row["tid"], row["uid"], row["points"], row["oom_score_adj"], tuple(row["breakdown"].items())
 
 
 def check_situation(tally: Tally, seed: int, forecast: dict, decisions: list[Decision], slack: int) -> None:

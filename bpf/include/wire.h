@@ -217,28 +217,4 @@ struct ow_outcome {
 };
 _Static_assert(sizeof(struct ow_outcome) == 40, "ow_outcome");
 
-/* One process as iter/task sees it. */
-struct ow_task {
-	struct ow_memory memory;
-	__u64 start_boottime_ns;
-	__u64 cgroup;
-	__u64 mm; /* tells processes that share memory; no address is shown to users */
-	__s32 pid;
-	__u32 uid;
-	__s16 oom_score_adj;
-	__u16 flags; /* enum ow_candidate_flags */
-	__s32 tid;
-	char comm[OW_COMM_BYTES];
-};
-_Static_assert(sizeof(struct ow_task) == 96, "ow_task");
-
-/* One program that was started: exec.bpf.c. */
-struct ow_exec {
-	__u64 start_boottime_ns;
-	__s32 pid;
-	__u32 padding;
-	char comm[OW_COMM_BYTES];
-};
-_Static_assert(sizeof(struct ow_exec) == 32, "ow_exec");
-
 #endif

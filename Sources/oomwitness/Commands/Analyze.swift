@@ -14,6 +14,7 @@ struct Analyze: ParsableCommand {
   enum Format: String, CaseIterable, ExpressibleByArgument { case text, ndjson, json, html }
 
   static let configuration = CommandConfiguration(
+    commandName: "analyze",
     abstract: "Tells every OOM kill that a kernel log holds, and what they have in common.",
     discussion: """
       Reads what dmesg prints in each of its formats, syslog files, journalctl (short, json), and pastes with a \

@@ -8,6 +8,7 @@ import KernelProbe
 /// Says which rung of the ladder this host allows, and why not a higher one.
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "check",
     abstract: "Shows what this kernel allows: each probe, and the reason for each refusal.",
     discussion: "Exit status 0 where some way to witness kills works here, 2 where none does.")
 
@@ -29,6 +30,12 @@ struct Check: ParsableCommand {
     switch iterator {
     case .success: print("iter/task: works: snapshots of processes are read from BPF")
     case .failure(let error): print("iter/task: refused: \(Wording.sentence(error)): snapshots are read from /proc")
+    }
+    do throws(ProbeError) {
+      _ = try TaskRanking()
+      print("rank: works: `scores` lets the kernel find the first")
+    } catch {
+      print("rank: refused: \(Wording.sentence(error)): `scores` reads all processes to find the first")
     }
     do throws(ProbeError) {
       _ = try ExecProbe()

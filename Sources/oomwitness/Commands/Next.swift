@@ -10,6 +10,7 @@ import Sinks
 /// Predicts whom the kernel would kill now.
 struct Next: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "next",
     abstract: "Predicts whom the kernel would kill if memory ran out now, who would follow, and what would change it.",
     discussion: """
       Without --cgroup it is the whole system that runs out. Nothing is changed: --adj, --grow and --limit only suppose.
@@ -60,21 +61,18 @@ struct Next: ParsableCommand {
     let rules = try table.rules(for: processes, allocating: allocating)
     let prediction = Prediction(Standings(processes, domain: domain), rules: rules, depth: depth)
     let maker = ForecastMaker(prediction, table: table, listed: candidates.limit)
-    write(maker.forecast(), pageSizeBytes)
+    try show(maker.forecast(), pageSizeBytes)
   }
 
-  private func write(_ forecast: Forecast, _ pageSizeBytes: Int) {
-    let sink = DescriptorSink()
+  private func show(_ forecast: Forecast, _ pageSizeBytes: Int) throws {
     switch output {
     case .json:
       var json = JSONWriter(reserving: 8192)
       forecast.encode(into: &json)
-      json.appendRaw(0x0a)
-      _ = sink.write(json.bytes)
+      try StandardOutput.show(json)
     case .text:
       let style = Style(coloured: OutputOptions.coloured)
-      _ = sink.write(Array(ForecastText(style: style, pageSizeBytes: pageSizeBytes).text(forecast).utf8))
+      try StandardOutput.show(ForecastText(style: style, pageSizeBytes: pageSizeBytes).text(forecast))
     }
-    sink.drain(timeoutMilliseconds: Int32.max)
   }
 }

@@ -7,6 +7,7 @@ import Witness
 /// Makes the events of a recorded stream again, on any host and without a kernel's help.
 struct Replay: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "replay",
     abstract: "Tells the events of a recording that `trace --record` has written.",
     discussion: "What the recording host's /proc knew is not in a recording, and so not in these events.")
 

@@ -10,6 +10,7 @@ import Sinks
 /// Ranks the processes as the kernel's OOM killer would.
 struct Scores: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "scores",
     abstract: "Ranks processes as the kernel's OOM killer would, with what each score is made of.",
     discussion: """
       POINTS are pages: anon + file + shmem + swap + page tables + ADJ thousandths of the domain. The first is killed first.
@@ -63,14 +64,22 @@ struct Scores: ParsableCommand {
 
   func run() throws {
     let table = try ProcessTable(reading: read)
-    guard let watch else {
-      return write(try view(table, sort, filter, limit: top.limit).rows, table.identity.pageSizeBytes)
-    }
-    let limit = isatty(STDOUT_FILENO) == 1 ? ScoreScreen.rowsMax : top.limit
+    guard let watch else { return try show(rows(table), table.identity.pageSizeBytes) }
     let live = ScoreWatch(
       table: table, seconds: watch, duration: duration, order: sort, filter: filter,
-      view: { try view(table, $0, $1, limit: limit) })
+      view: { try view(table, $0, $1, limit: ScoreScreen.rowsMax) }, rows: { try rows(table) })
     try live.run()
+  }
+
+  /// The rows of a table, as they are now: the first of the whole system where the kernel ranks them for us.
+  private func rows(_ table: ProcessTable) throws -> [ScoreRow] {
+    if let limit = top.limit, cgroup == nil, filter == nil, sort == .points {
+      let system = try table.system()
+      if let first = table.first(limit, of: system) {
+        return Standings(first, domain: system).candidates(limit: limit).list.map(table.row)
+      }
+    }
+    return try view(table, sort, filter, limit: top.limit).rows
   }
 
   /// What is shown, of all processes of the domain as they are now.
@@ -108,26 +117,25 @@ struct Scores: ParsableCommand {
     }
   }
 
-  private func write(_ rows: [ScoreRow], _ pageSizeBytes: Int) {
-    let sink = DescriptorSink()
+  private func show(_ rows: [ScoreRow], _ pageSizeBytes: Int) throws {
     switch output {
     case .table:
       let style = Style(coloured: OutputOptions.coloured)
-      _ = sink.write(Array(ScoreTable(style: style, pageSizeBytes: pageSizeBytes).text(rows).utf8))
+      try StandardOutput.show(ScoreTable(style: style, pageSizeBytes: pageSizeBytes).text(rows))
     case .ndjson:
+      var lines: [UInt8] = []
       var json = JSONWriter(reserving: 1024)
       for row in rows {
         json.reset()
         row.encode(into: &json)
         json.appendRaw(0x0a)
-        _ = sink.write(json.bytes)
+        lines += json.bytes
       }
+      try StandardOutput.show(lines)
     case .json:
       var json = JSONWriter(reserving: rows.count * 512)
       json.array { json in for row in rows { row.encode(into: &json) } }
-      json.appendRaw(0x0a)
-      _ = sink.write(json.bytes)
+      try StandardOutput.show(json)
     }
-    sink.drain(timeoutMilliseconds: Int32.max)
   }
 }

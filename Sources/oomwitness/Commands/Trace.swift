@@ -8,6 +8,7 @@ import Witness
 /// Watches the kernel and tells every OOM kill as it happens. Read from top to bottom: the main path of the program.
 struct Trace: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "trace",
     abstract: "Tells every OOM kill as it happens: who, why, and who else was considered.",
     discussion: """
       Needs root, or CAP_BPF and CAP_PERFMON (CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH for all details).

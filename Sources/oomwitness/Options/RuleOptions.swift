@@ -8,7 +8,9 @@ import Policy
 
 /// Which rules there are.
 struct RuleOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("A file of rules in YAML (docs/protect.md). Repeatable.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "A file of rules in YAML (docs/protect.md), - for standard input. Repeatable.", valueName: "file"))
   var rules: [String] = []
   @Option(help: ArgumentHelp("Rules that ship with us: `oomwitness protect presets`. Repeatable.", valueName: "name"))
   var preset: [String] = []
@@ -36,7 +38,10 @@ struct RuleOptions: ParsableArguments {
   func read() throws -> (set: RuleSet, leftOut: Int) {
     var all: [ProtectionRule] = []
     var leftOut = 0
-    for path in rules { leftOut += try add(Self.contents(path), TerminalText.safe(path), to: &all) }
+    for path in rules {
+      let name = path == "-" ? RuleOptions.standardInput : TerminalText.safe(path)
+      leftOut += try add(Self.contents(path), name, to: &all)
+    }
     for name in preset {
       leftOut += try add(Array(Preset.named(name)!.text.utf8), "preset \(name)", to: &all)
     }
@@ -51,7 +56,18 @@ struct RuleOptions: ParsableArguments {
         ProtectionRule(
           name: text, patterns: patterns, oomScoreAdj: Int(digits) ?? 0, reason: reason, origin: "--rule"))
     }
+    for rule in all { RuleOptions.tellLongNames(rule) }
     return (RuleSet(all), leftOut)
+  }
+
+  /// A name that the kernel cannot hold is for nobody, and nothing else would say so.
+  private static func tellLongNames(_ rule: ProtectionRule) {
+    for name in rule.tooLongNames {
+      let held = KernelName(bytes: Array(name.utf8.prefix(ProtectionRule.commBytesMax)))
+      Diagnostic.say(
+        "\(Wording.name(rule)): no process is called '\(TerminalText.safe(name))': the kernel holds "
+          + "\(ProtectionRule.commBytesMax) bytes of a name ('\(TerminalText.safe(held))'; or match exe)")
+    }
   }
 
   private func add(_ bytes: [UInt8], _ name: String, to all: inout [ProtectionRule]) throws -> Int {
@@ -67,19 +83,25 @@ struct RuleOptions: ParsableArguments {
 
   private static let limitBytes = 1024 * 1024
 
+  private static let standardInput = "standard input"
+
   private static func contents(_ path: String) throws -> [UInt8] {
     do throws(HostError) {
+      if path == "-" {
+        return try FileReader().contents(of: STDIN_FILENO, named: standardInput, limitBytes: limitBytes)
+      }
       let directory = try Directory(path: ".")
       guard let contents = try FileReader().contents(KernelName(path), in: directory, limitBytes: limitBytes) else {
         throw HostError.system(operation: .open, path: KernelName(path), errno: ENOENT)
       }
       return Array(contents.bytes)
     } catch {
+      let name = KernelName(path == "-" ? standardInput : path)
       let asGiven: HostError =
         switch error {
         case .system(let operation, _, let number):
-          .system(operation: operation, path: KernelName(path), errno: number)
-        case .tooLarge(_, let limit): .tooLarge(path: KernelName(path), limitBytes: limit)
+          .system(operation: operation, path: name, errno: number)
+        case .tooLarge(_, let limit): .tooLarge(path: name, limitBytes: limit)
         case .malformed, .programFailed: error
         }
       throw Diagnostic.fail("\(Wording.sentence(asGiven)); nothing was changed")

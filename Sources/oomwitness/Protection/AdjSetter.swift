@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
 import Configuration
 import Events
 import Glibc
@@ -28,12 +29,37 @@ final class AdjSetter {
   }
 
   /// Ends the command where there can be no journal: without one nothing is changed.
-  func openJournal() throws {
+  func openJournal() throws { _ = try AdjSetter.journal(journalPath) }
+
+  /// The journal, ours until it is let go. Ends the command where there can be none, and where the file is somebody
+  /// else's: a wrong path must not cost its owner the file.
+  static func journal(_ path: String) throws -> LineFile {
+    let isOurs: Bool
+    let file: LineFile
     do throws(HostError) {
-      _ = try LineFile(path: journalPath)
+      file = try LineFile(path: path)
+      let lines = try file.lines()
+      let isCut = lines.isEmpty ? try file.begins(with: JournalEntry.beginning) : false
+      isOurs = isCut || lines.contains { JournalEntry(line: $0) != nil }
     } catch {
-      throw Diagnostic.fail("\(Wording.sentence(error)); nothing was changed")
+      throw refusal(error)
     }
+    guard isOurs else {
+      throw Diagnostic.fail(
+        "\(TerminalText.safe(path)) is no journal: none of its lines is ours; nothing was changed "
+          + "(name another file with --journal)")
+    }
+    return file
+  }
+
+  private static func refusal(_ error: HostError) -> ExitCode {
+    let sentence = Wording.sentence(error)
+    guard case .system(_, _, let number) = error, [EACCES, EPERM, EROFS].contains(number) else {
+      return Diagnostic.fail("\(sentence); nothing was changed")
+    }
+    return Diagnostic.fail(
+      "\(sentence); nothing was changed (needs root, or --journal with a file of one's own)", ExitStatus.notPossibleHere
+    )
   }
 
   /// - Parameter sharers: processes of the same memory, as far as they are known.
@@ -46,6 +72,11 @@ final class AdjSetter {
       guard let found, case .set(let now) = protector.rules.verdict(on: found.subject, glob: Glob.matches),
         now.oomScoreAdj == rule.oomScoreAdj
       else { return .nothing }
+      guard let value = try handle.oomScoreAdj() else { return .gone }
+      guard value != rule.oomScoreAdj else { return .nothing }
+      // Values are read while the journal is ours: else two commands at once would write down the same value before, in
+      // another order than their changes, and there would be no way back.
+      let journal = try LineFile(path: journalPath)
       guard let before = try handle.oomScoreAdj() else { return .gone }
       guard before != rule.oomScoreAdj else { return .nothing }
       var entries = [entry(handle, found.subject.comm, before, rule, sharing: nil)]
@@ -58,7 +89,7 @@ final class AdjSetter {
         entries.append(entry(other, comm, adj, rule, sharing: pid))
         changed.append((sharer, comm, adj))
       }
-      return try write(handle, rule, before, entries, changed)
+      return try write(handle, rule, before, entries, changed, journal)
     } catch {
       return .failed(before: nil, sentence: AdjSetter.sentence(error))
     }
@@ -67,9 +98,8 @@ final class AdjSetter {
   /// The entry is on disk before the kernel is told; where that refuses, the entry is taken back.
   private func write(
     _ handle: borrowing ProcessHandle, _ rule: ProtectionRule, _ before: Int, _ entries: [JournalEntry],
-    _ changed: [(pid: Int32, comm: KernelName, before: Int)]
+    _ changed: [(pid: Int32, comm: KernelName, before: Int)], _ journal: LineFile
   ) throws(HostError) -> Outcome {
-    let journal = try LineFile(path: journalPath)
     try prune(journal)
     let begin = try journal.append(entries.flatMap(\.line))
     do throws(HostError) {
@@ -86,7 +116,13 @@ final class AdjSetter {
       return .failed(
         before: before, sentence: "\(rule.oomScoreAdj) was written, and it has \(after): somebody else set it")
     }
-    return .set(before: before, after: after, sharers: changed)
+    return .set(before: before, after: after, sharers: changed.filter { AdjSetter.has(after, pid: $0.pid) })
+  }
+
+  /// A child in vfork(2) shares the memory and keeps its own value. Kernel: fs/proc/base.c, __set_oom_adj().
+  private static func has(_ value: Int, pid: Int32) -> Bool {
+    guard let handle = (try? ProcessHandle.open(pid: pid)) ?? nil else { return true }
+    return ((try? handle.oomScoreAdj()) ?? nil).map { $0 == value } ?? true
   }
 
   /// At most half of the next limit stays, so that this is done ever more seldom.
@@ -112,6 +148,9 @@ final class AdjSetter {
 
   /// A refusal in words, with the way out. EACCES of the write itself is the kernel's floor, of the open a missing right.
   static func sentence(_ error: HostError, lowersTo value: Int = 0, from before: Int = 0) -> String {
+    if case .system(.open, _, EACCES) = error {
+      return "\(Wording.sentence(error)) (needs root, or the user whose process it is)"
+    }
     guard case .system(.write, _, EACCES) = error, value < before else { return Wording.sentence(error) }
     return "the kernel refuses \(value): it is below the floor of the process (needs CAP_SYS_RESOURCE)"
   }

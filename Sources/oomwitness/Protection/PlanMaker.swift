@@ -32,6 +32,11 @@ struct PlanMaker {
     return !plan.disagreements.isEmpty
   }
 
+  /// A line for each rule that is for nobody: a service that does not run, or a rule that does not say what was meant.
+  static func unusedText(_ plan: ProtectionPlan) -> String {
+    plan.unused.map { "unused     \(Wording.name($0)) is for no process that runs now\n" }.joined()
+  }
+
   /// Says where the change would leave nobody to be taken before what is protected.
   func warn() throws {
     guard !plan.changes.isEmpty else { return }
@@ -61,7 +66,7 @@ struct PlanMaker {
     }
     return PlannedProtection(
       changes: changes, unchanged: plan.unchanged.count,
-      domains: plan.changes.isEmpty ? [] : try domains().map(forecast))
+      domains: plan.changes.isEmpty ? [] : try domains().map(forecast), unused: plan.unused.map(\.name))
   }
 
   /// The whole system, then the limited groups that processes of the plan are in.
@@ -74,7 +79,8 @@ struct PlanMaker {
         let path = KernelName(bytes: [0x2f] + Array(components.joined(separator: [0x2f])))
         guard seen.insert(path).inserted else { break }
         if case .pages? = ((try? table.cgroups.limits(path: path)) ?? nil)?.limit {
-          domains.append(try table.domain(cgroup: path.text))
+          // It may end between the two looks: that is said, and the rest goes on.
+          if let domain = try? table.domain(cgroup: path.text) { domains.append(domain) }
         }
         components.removeLast()
       }

@@ -77,7 +77,7 @@ final class ProtectionWatch {
     switch protector.verdict(pid: pid) {
     case .none: return
     case .set(let rule): set(pid, comm, rule, sharers: [], cause: .exec)
-    case .disagree(let first, let second): disagree(pid, comm, first, second)
+    case .disagree(let first, let second): disagree(pid, comm, first, second, cause: .exec)
     }
   }
 
@@ -85,11 +85,13 @@ final class ProtectionWatch {
   private func round(_ cause: PolicyAction.Cause) throws {
     let plan = try protector.plan()
     if cause == .start {
-      if PlanMaker(plan, protector: protector).refuses() { throw ExitStatus.failed }
+      let maker = PlanMaker(plan, protector: protector)
+      if maker.refuses() { throw ExitStatus.failed }
+      try maker.warn()
       try setter.openJournal()
     }
     let refused = Set(plan.disagreements.flatMap { [$0.pid, $0.otherPID ?? $0.pid] })
-    for each in plan.disagreements { disagree(each.pid, each.comm, each.first, each.second) }
+    for each in plan.disagreements { disagree(each.pid, each.comm, each.first, each.second, cause: cause) }
     for change in plan.changes where change.sharesMemoryWith == nil {
       let process = plan.processes[change.index]
       guard !refused.contains(process.pid) else { continue }
@@ -130,10 +132,12 @@ final class ProtectionWatch {
     }
   }
 
-  private func disagree(_ pid: Int32, _ comm: KernelName, _ first: ProtectionRule, _ second: ProtectionRule) {
+  private func disagree(
+    _ pid: Int32, _ comm: KernelName, _ first: ProtectionRule, _ second: ProtectionRule, cause: PolicyAction.Cause
+  ) {
     guard told.insert("\(pid) \(first.origin) \(second.origin)").inserted else { return }
     var failure = PolicyAction(
-      outcome: .failed, cause: .exec, pid: pid, comm: comm, rule: first.name, adjWanted: first.oomScoreAdj)
+      outcome: .failed, cause: cause, pid: pid, comm: comm, rule: first.name, adjWanted: first.oomScoreAdj)
     failure.error = "\(Wording.name(second)) wants \(second.oomScoreAdj): left alone"
     tell(.policyAction(failure))
   }

@@ -28,11 +28,15 @@ final class Protector {
   func plan() throws -> ProtectionPlan {
     var processes = try table.processes()
     var verdicts: [Int: RuleSet.Verdict] = [:]
+    var used: Set<Int> = []
     for (index, process) in processes.enumerated() where process.pid > 1 && process.skipped != .noMemory {
-      if let verdict = verdict(on: process) { verdicts[index] = verdict }
+      let places = matching(process)
+      used.formUnion(places)
+      if !places.isEmpty { verdicts[index] = rules.verdict(of: places) }
     }
     if !table.usesIterator { Protector.findSharers(of: verdicts, in: &processes) }
-    return ProtectionPlan(processes, verdicts: verdicts)
+    let unused = rules.rules.indices.filter { !used.contains($0) }.map { rules.rules[$0] }
+    return ProtectionPlan(processes, verdicts: verdicts, unused: unused)
   }
 
   /// /proc does not tell who shares a memory: the kernel is asked pair by pair, for those that have a rule.
@@ -48,17 +52,17 @@ final class Protector {
   }
 
   /// First by what the snapshot tells; the files of /proc are read only for whom a rule may be.
-  private func verdict(on process: ProcessSnapshot) -> RuleSet.Verdict? {
-    guard process.pid != getpid() else { return nil }
+  private func matching(_ process: ProcessSnapshot) -> [Int] {
+    guard process.pid != getpid() else { return [] }
     var subject = ProtectionSubject(pid: process.pid, comm: process.comm.name)
     subject.place(inCgroup: process.cgroup?.path)
     let unread = Protector.fromProc.union(process.cgroup?.path == nil ? Protector.fromCgroup : [])
-    guard rules.mayMatch(subject, unread: unread, glob: Glob.matches) else { return nil }
+    guard rules.mayMatch(subject, unread: unread, glob: Glob.matches) else { return [] }
     if !rules.keys.isDisjoint(with: unread) {
-      guard let read = self.subject(pid: process.pid)?.subject else { return nil }
+      guard let read = self.subject(pid: process.pid)?.subject else { return [] }
       subject = read
     }
-    return rules.verdict(on: subject, glob: Glob.matches)
+    return rules.matching(subject, glob: Glob.matches)
   }
 
   /// Whether any rule may be for a process of this name.

@@ -32,6 +32,18 @@ struct UnitDropIn {
     case foreign
   }
 
+  /// What a drop-in of ours says that is there already: it is written over as a whole. None where it is somebody else's.
+  func linesBefore() throws(HostError) -> [String] {
+    guard let present = try present(), present.starts(with: UnitDropIn.header.utf8) else { return [] }
+    return present.split(separator: 0x0a).map { String(decoding: $0, as: UTF8.self) }.filter { $0.contains("=") }
+  }
+
+  /// Whether it says something of the same key, so that a line is only given another value.
+  func has(_ line: String) -> Bool {
+    let key = line.prefix { $0 != "=" }
+    return text.split(separator: "\n").contains { $0.hasPrefix(key + "=") }
+  }
+
   /// Puts it in its place at once, through a second name.
   func write() throws(HostError) -> WriteOutcome {
     if let present = try present() {
@@ -63,7 +75,7 @@ struct UnitDropIn {
     var made = root == "/" ? "" : root
     for component in ["etc", "systemd", "system", "\(unit).d"] {
       made += "/" + component
-      guard mkdir(made, 0o755) == 0 || errno == EEXIST else { throw failure(.write, made) }
+      guard mkdir(made, 0o755) == 0 || errno == EEXIST else { throw failure(.make, made) }
     }
   }
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include "oomwitness.skel.h"
 #include "tasks.skel.h"
-#include "wire.h"
+#include "processes.h"
 
 enum { POLL_MILLISECONDS = 100, LINE_SIZE = 512, LINKS_MAX = 32 };
 

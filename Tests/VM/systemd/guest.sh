@@ -63,7 +63,7 @@ rule 300
 sed -i 's/demo.service/dem?.s*/' $RULES
 check "apply sets all of the unit's group" 0 "2 set, 0 had their value already" oomwitness protect apply --rules $RULES
 check "both have it" 0 "300 300" bash -c 'echo $(for pid in $(cat /sys/fs/cgroup/system.slice/demo.service/cgroup.procs); do cat /proc/$pid/oom_score_adj; done)'
-check "revert takes it back" 0 "-500 -> 7" oomwitness protect revert
+check "revert takes it back, both changes at once" 0 "300 -> 7" oomwitness protect revert
 check "it is what it was" 0 "7" adj
 
 printf 'rules:\n  - match: {comm: demo-parent}\n    oom_score_adj: -400\n' >$RULES

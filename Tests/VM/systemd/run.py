@@ -26,7 +26,7 @@ from machine import end_with_parent
 
 ROOT = HERE.parents[2]
 SERIES, SUITE = "6.1", "bookworm"
-PACKAGES = "systemd,systemd-sysv,dbus,libbpf1,libelf1,zlib1g,libyaml-0-2"
+PACKAGES = "systemd,systemd-sysv,dbus"
 LEFT_OUT = ("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./var/cache/*", "./var/lib/apt/*", "./boot/*")
 MEMORY_MIB = 3072
 TIMEOUT_SECONDS = 300

@@ -11,6 +11,7 @@ import Sinks
 /// Declares which processes the OOM killer is to spare, and which to take first.
 struct Protect: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "protect",
     abstract: "Sets oom_score_adj by declared rules: shows the effect first, keeps a journal, takes it back.",
     discussion: """
       Rules are YAML files (--rules), shipped presets (--preset) or options (--rule). The kernel adds oom_score_adj \
@@ -26,18 +27,15 @@ struct Protect: ParsableCommand {
       Plan.self, Apply.self, Revert.self, Audit.self, Watch.self, Systemd.self, Presets.self,
     ])
 
-  /// Text for people on standard output, as long as somebody reads.
-  static func show(_ text: String) {
-    let sink = DescriptorSink()
-    _ = sink.write(Array(text.utf8))
-    sink.drain(timeoutMilliseconds: Int32.max)
-  }
+  /// Changes are made to their end though nobody reads what is said of them.
+  static func survivesReaders() { signal(SIGPIPE, SIG_IGN) }
 }
 
 extension Protect {
   /// Shows what rules would do, and changes nothing.
   struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "plan",
       abstract: "Shows what rules would change, and whom the kernel would kill before and after; changes nothing.",
       discussion: """
         SCORE is /proc/PID/oom_score now, and as it would be. Who is next is told for the whole system, and for each \
@@ -61,11 +59,13 @@ extension Protect {
       if maker.refuses() { throw ExitStatus.failed }
       let planned = try maker.planned()
       switch output {
-      case .text: Protect.show(ProtectionText(style: Style(coloured: OutputOptions.coloured)).text(planned))
+      case .text:
+        let text = ProtectionText(style: Style(coloured: OutputOptions.coloured)).text(planned)
+        try StandardOutput.show(text + PlanMaker.unusedText(plan))
       case .json:
         var json = JSONWriter(reserving: 8192)
         planned.encode(into: &json)
-        Protect.show(String(decoding: json.bytes, as: UTF8.self) + "\n")
+        try StandardOutput.show(json)
       }
       if leftOut > 0 { throw ExitStatus.failed }
     }
@@ -74,6 +74,7 @@ extension Protect {
   /// Sets what rules declare.
   struct Apply: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "apply",
       abstract: "Sets the oom_score_adj that rules declare, and writes each change down before it is made.",
       discussion: """
         Two rules that want different values of one process are refused, and nothing is changed. A process that has \
@@ -88,6 +89,7 @@ extension Protect {
     @OptionGroup var journal: JournalOptions
 
     func run() throws {
+      Protect.survivesReaders()
       let (rules, leftOut) = try options.read()
       let protector = try Protector(rules: rules)
       let plan = try protector.plan()
@@ -118,9 +120,11 @@ extension Protect {
           Diagnostic.say("\(name): \(sentence)")
         }
       }
+      text += PlanMaker.unusedText(plan)
       let same = plan.unchanged.count
       let failures = failed > 0 ? ", \(failed) failed" : ""
-      Protect.show(text + "\(set) set, \(same) had \(same == 1 ? "its" : "their") value already\(failures).\n")
+      try StandardOutput.show(
+        text + "\(set) set, \(same) had \(same == 1 ? "its" : "their") value already\(failures).\n")
       if failed > 0 { throw ExitStatus.failed }
     }
   }
@@ -128,6 +132,7 @@ extension Protect {
   /// Takes back what was set.
   struct Revert: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "revert",
       abstract: "Takes back what apply and watch have set, as the journal has it.",
       discussion: """
         Only where pid and start time are still those of the same process, and its value still is the one that was set: \
@@ -138,17 +143,18 @@ extension Protect {
 
     func run() throws {
       guard access(journal.journal, F_OK) == 0 || errno != ENOENT else {
-        return Protect.show("Nothing to take back: there is no \(TerminalText.safe(journal.journal)).\n")
+        return try StandardOutput.show("Nothing to take back: there is no \(TerminalText.safe(journal.journal)).\n")
       }
+      Protect.survivesReaders()
       var reverter = Reverter()
+      let file = try AdjSetter.journal(journal.journal)
       do throws(HostError) {
         reverter.bootID = try HostIdentity().bootID
-        let file = try LineFile(path: journal.journal)
-        try file.replace(with: reverter.takeBack(try file.lines()))
+        if let kept = reverter.takeBack(try file.lines()) { try file.replace(with: kept) }
       } catch {
         throw Diagnostic.fail(Wording.sentence(error))
       }
-      Protect.show(reverter.text + reverter.summary)
+      try StandardOutput.show(reverter.text + reverter.summary)
       if reverter.failed > 0 { throw ExitStatus.failed }
     }
   }
@@ -156,6 +162,7 @@ extension Protect {
   /// Prints the rules that ship with the program.
   struct Presets: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "presets",
       abstract: "Prints the rules that ship with us, with the reason of each: all, or one preset.",
       discussion: """
         Examples:
@@ -172,6 +179,6 @@ extension Protect {
       throw ValidationError("there is no preset '\(TerminalText.safe(name))', only \(known)")
     }
 
-    func run() { Protect.show(name.flatMap(Preset.named)?.text ?? Preset.text) }
+    func run() throws { try StandardOutput.show(name.flatMap(Preset.named)?.text ?? Preset.text) }
   }
 }

@@ -8,6 +8,7 @@ extension Protect {
   /// Compares what is declared with what is.
   struct Audit: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "audit",
       abstract: "Compares declared values with those that processes have, and with systemd's.",
       discussion: """
         Tells processes with another value than declared; services whose next start would give another one; and \
@@ -21,6 +22,8 @@ extension Protect {
     @Option(
       help: ArgumentHelp("Read unit files below another root than /; systemd is not asked then.", valueName: "folder"))
     var root = "/"
+    @Option(help: "text for people, json for programs.")
+    var output: Plan.Format = .text
 
     func run() throws {
       let (rules, leftOut) = try options.read()
@@ -31,8 +34,15 @@ extension Protect {
       auditor.compareProcesses()
       auditor.compareUnits(root: root)
       auditor.findHeirs()
+      auditor.findUnusedRules()
       auditor.explainFloor()
-      Protect.show(auditor.text)
+      switch output {
+      case .text: try StandardOutput.show(auditor.text)
+      case .json:
+        var json = JSONWriter(reserving: 8192)
+        auditor.encode(into: &json)
+        try StandardOutput.show(json)
+      }
       if auditor.differences > 0 || leftOut > 0 { throw ExitStatus.failed }
     }
   }

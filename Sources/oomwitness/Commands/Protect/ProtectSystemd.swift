@@ -7,6 +7,7 @@ extension Protect {
   /// Writes a drop-in for a service.
   struct Systemd: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "systemd",
       abstract: "Shows a drop-in with OOMScoreAdjust and OOMPolicy for a service, and writes it when asked.",
       discussion: """
         systemd sets the value before the service starts, so that it holds for all of its processes and after each \
@@ -51,19 +52,30 @@ extension Protect {
         }
       }
       if daemonReload, !write { throw ValidationError("--daemon-reload is for --write") }
+      if daemonReload, root != "/" {
+        throw ValidationError(
+          "--daemon-reload is for this host's systemd, which does not read --root \(TerminalText.safe(root))")
+      }
     }
 
     func run() throws {
       let dropIn = UnitDropIn(
         unit: SystemdUnit.service(named: unit)!, oomScoreAdj: oomScoreAdj, oomPolicy: oomPolicy?.rawValue, root: root)
-      Protect.show("\(TerminalText.safe(dropIn.path)):\n\n\(dropIn.text)\n")
-      guard write else { return Protect.show("Not written: add --write.\n") }
-      if root == "/", Systemctl.isThere, Systemctl.settings(unit: dropIn.unit) == nil {
+      try StandardOutput.show("\(TerminalText.safe(dropIn.path)):\n\n\(dropIn.text)\n")
+      guard write else { return try StandardOutput.show("Not written: add --write.\n") }
+      let before = try attempt(dropIn.linesBefore)
+      let isKnown = isKnown(dropIn.unit)
+      guard isKnown || root != "/" || !Systemctl.isThere else {
         throw Diagnostic.fail("systemd knows no \(dropIn.unit); nothing was written")
       }
-      switch try written(dropIn) {
-      case .written: Protect.show("Written; it takes effect when \(dropIn.unit) is started the next time.\n")
-      case .same: Protect.show("It is there already.\n")
+      switch try attempt(dropIn.write) {
+      case .written:
+        if !isKnown { Diagnostic.say("there is no unit file of \(dropIn.unit) yet: it holds once there is one") }
+        for line in before where !dropIn.has(line) {
+          try StandardOutput.show("No longer there: \(TerminalText.safe(line))\n")
+        }
+        try StandardOutput.show("Written; it takes effect when \(dropIn.unit) is started the next time.\n")
+      case .same: try StandardOutput.show("It is there already.\n")
       case .foreign: throw Diagnostic.fail("\(TerminalText.safe(dropIn.path)) is not ours, and was left as it is")
       }
       guard daemonReload else { return }
@@ -71,12 +83,20 @@ extension Protect {
         throw Diagnostic.fail("there is no systemd to reload here", ExitStatus.notPossibleHere)
       }
       if let why = Systemctl.reload() { throw Diagnostic.fail("systemctl daemon-reload: \(why)") }
-      Protect.show("systemd has read its files again.\n")
+      try StandardOutput.show("systemd has read its files again.\n")
     }
 
-    private func written(_ dropIn: UnitDropIn) throws -> UnitDropIn.WriteOutcome {
+    /// A template is none of the units that systemd has loaded: its file is looked for.
+    private func isKnown(_ unit: String) -> Bool {
+      if root == "/", Systemctl.isThere, Systemctl.settings(unit: unit) != nil { return true }
+      let isTemplate = unit.hasSuffix("@.service")
+      guard root != "/" || !Systemctl.isThere || isTemplate else { return false }
+      return ((try? SystemdUnitFiles(root: root).settings(unit: unit)) ?? nil) != nil
+    }
+
+    private func attempt<Value>(_ body: () throws(HostError) -> Value) throws -> Value {
       do throws(HostError) {
-        return try dropIn.write()
+        return try body()
       } catch {
         throw Diagnostic.fail(Wording.sentence(error))
       }

@@ -7,6 +7,7 @@ extension Protect {
   /// Applies rules to processes as they start.
   struct Watch: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "watch",
       abstract: "Applies rules to what runs, and then to processes as they start.",
       discussion: """
         By the kernel's exec tracepoint where BPF may be loaded, and on rounds everywhere: a process may change its name, \
@@ -50,11 +51,15 @@ extension Protect {
       let seconds = poll ?? (probe == nil ? 2 : 30)
       if output.format == .pretty {
         let (count, how) = (rules.rules.count, probe == nil ? "" : "as programs start, and ")
-        Protect.show("\(count) rule\(count == 1 ? "" : "s"), applied \(how)every \(seconds) s\n")
+        try StandardOutput.show("\(count) rule\(count == 1 ? "" : "s"), applied \(how)every \(seconds) s\n")
       }
       let watch = ProtectionWatch(
         protector: protector, journalPath: journal.journal, writer: writer, pollSeconds: seconds, duration: duration)
       try watch.run(signals, probe)
+      if let number = writer.sink.failure {
+        throw Diagnostic.fail(
+          "cannot write standard output: \(Wording.text(number)); nothing is watched any more, what was set stays")
+      }
       if leftOut > 0 { throw ExitStatus.failed }
     }
 

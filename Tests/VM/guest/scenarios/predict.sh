@@ -2,7 +2,8 @@
 # What: over forty random situations, each from its seed: three to six processes in three groups below a limit, of random size (a quarter
 # as large as the one before), oom_score_adj and kind: shared pages, a dead first thread, a sharer of the memory; some with swap, some
 # with memory.oom.group. `oomwitness next` says who will be killed; then an unkillable process grows until the limit is hit, or (v2,
-# odd seeds) the limit is written below what is in use. The kernel's choice is compared by predictions.py.
+# odd seeds) the limit is written below what is in use. The kernel's choice is compared by predictions.py; and so are, of every fifth,
+# the first of `oomwitness scores` where BPF ranks them, and where all processes are read.
 # boot: memcg
 # cgroups: 1 2
 # expect: kills=40+ scope=MEMCG
@@ -98,6 +99,10 @@ start_one() {
 }
 
 push() {
+  if [ $(($1 % 5)) = 1 ]; then
+    /bin/oomwitness scores --top 4 --output ndjson >"$R/ranked.$1"
+    /bin/oomwitness scores --top 4 --filter '*' --output ndjson >"$R/read.$1"
+  fi
   if [ "$CGROUP" = 2 ] && [ $(($1 % 2)) = 1 ] && [ $swap = 0 ]; then
     less=$((total / 2))
     /bin/oomwitness next --limit /$top=${less}M --depth 9 --candidates all --output json >"$R/next.$1.json"

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+import Glibc
+import Sinks
+
+/// Where a command that answers once says its answer.
+enum StandardOutput {
+  /// Less than a sink's queue holds: what finds no room there is dropped.
+  private static let pieceBytes = 1024 * 1024
+
+  /// Writes all of it, as long as somebody reads. A disk that is full is a failure, and said.
+  static func show(_ text: String) throws { try show(Array(text.utf8)) }
+
+  static func show(_ bytes: [UInt8]) throws {
+    let sink = DescriptorSink()
+    var rest = bytes[...]
+    while !rest.isEmpty, !sink.isClosed {
+      _ = sink.write(Array(rest.prefix(pieceBytes)))
+      sink.drain(timeoutMilliseconds: Int32.max)
+      rest = rest.dropFirst(pieceBytes)
+    }
+    if let number = sink.failure { throw Diagnostic.fail("cannot write standard output: \(Wording.text(number))") }
+  }
+
+  /// One JSON text and a newline.
+  static func show(_ json: borrowing JSONWriter) throws { try show(json.bytes + [0x0a]) }
+}
