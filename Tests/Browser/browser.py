@@ -167,6 +167,10 @@ COLUMN = """
   const rows = table.tBodies.length > 1 ? [...table.tBodies].map(b => b.rows[0]) : [...table.tBodies[0].rows];
   return [document.querySelector(SELECTOR).getAttribute("aria-sort"), rows.map(r => r.cells[place].dataset.sort ?? r.cells[place].textContent)];
 """
+SHORTENED = """
+  document.querySelectorAll(".advice > li:nth-child(n+3), .tables, .kill:nth-of-type(n+4)").forEach(e => e.remove());
+  document.querySelector(".kill details").open = true;
+"""
 # Those with most to show.
 OPEN = """
   const size = details => details.querySelector("script")?.textContent.length ?? 0;
@@ -246,15 +250,15 @@ def facts(path):
 
 
 def picture(path, prefix):
-    """Both as a reader sees them, with the first kill opened."""
+    """The top of the page and one opened kill, as readers see them; what lies between is left out."""
     for scheme in ("light", "dark"):
         browser = Browser()
         browser.shape(1280, 1000, scheme)
         browser.open(path)
-        browser.run("document.querySelector('.kill details').open = true;")
+        browser.run(SHORTENED)
         time.sleep(0.5)
         height = browser.run("return Math.ceil(document.documentElement.scrollHeight);")
-        browser.shape(1280, min(height, 4000), scheme)
+        browser.shape(1280, min(height, 2400), scheme)
         shot = browser.ask("Page.captureScreenshot", format="png")
         pathlib.Path(f"{prefix}-{scheme}.png").write_bytes(base64.b64decode(shot["data"]))
         print(f"written: {prefix}-{scheme}.png", file=sys.stderr)
