@@ -115,7 +115,7 @@ package struct KillStatistics: Sendable {
     if let container = ContainerID.container(inCgroupPath: place) {
       containers.add(container, decision: decision, wallNanoseconds: wall)
     }
-    switch Workload(cgroupPath: place) {
+    switch KillPlace(cgroupPath: place) {
     case .pod(let uid): pods.add(KernelName(uid), decision: decision, wallNanoseconds: wall)
     case .unit(let unit): units.add(KernelName(unit), decision: decision, wallNanoseconds: wall)
     case .container, .cgroup, .unknown: break
@@ -124,7 +124,7 @@ package struct KillStatistics: Sendable {
 
   private mutating func addHistories(_ kill: OOMKill, host: KernelName?, _ wall: Int64?) {
     let place = kill.victim.cgroup?.path ?? kill.limit?.cgroup?.path
-    let victim = VictimHistory.Key(comm: kill.victim.comm, host: host, workload: Workload(cgroupPath: place))
+    let victim = VictimHistory.Key(comm: kill.victim.comm, host: host, place: KillPlace(cgroupPath: place))
     victims.update(victim, new: VictimHistory()) { $0.add(kill, wallNanoseconds: wall) }
     if let bystander = kill.bystander, bystander.reason == .largerProtected, let other = bystander.other {
       protectedHolders.update(ProtectedHolder.Key(host: host, comm: other), new: ProtectedHolder()) {
@@ -132,7 +132,7 @@ package struct KillStatistics: Sendable {
       }
     }
     if kill.scope == .memcg, let path = kill.limit?.cgroup?.path {
-      let limit = LimitHistory.Key(host: host, workload: Workload(cgroupPath: path))
+      let limit = LimitHistory.Key(host: host, place: KillPlace(cgroupPath: path))
       limits.update(limit, new: LimitHistory()) { $0.add(kill, wallNanoseconds: wall) }
     }
     for (condition, pages, ofPages) in KillCondition.all(of: kill) {
@@ -168,5 +168,5 @@ package struct KillStatistics: Sendable {
 
 extension VictimHistory.Key {
   /// So that equals come in the same order each time.
-  var sortText: String { comm.text + " " + (workload.name?.text ?? "") + " " + (host?.text ?? "") }
+  var sortText: String { comm.text + " " + (place.name?.text ?? "") + " " + (host?.text ?? "") }
 }

@@ -83,7 +83,7 @@ extension KillStatistics {
     json.list("repeated_victims", repeatedVictims) { victim, json in
       json.field("comm", hexKey: "comm_hex", victim.key.comm)
       json.field("host", hexKey: "host_hex", victim.key.host)
-      victim.key.workload.encode(into: &json)
+      victim.key.place.encode(into: &json)
       victim.history.encodeFields(into: &json)
     }
   }
@@ -95,7 +95,7 @@ extension KillStatistics {
     json.list("limits", sorted) { limit, json in
       json.field("host", hexKey: "host_hex", limit.key.host)
       json.field("path", hexKey: "path_hex", limit.value.path)
-      limit.key.workload.encode(into: &json)
+      limit.key.place.encode(into: &json)
       limit.value.tally.encodeFields(into: &json)
       json.field("last_pages", limit.value.lastPages)
       json.field("least_pages", limit.value.leastPages)
@@ -128,10 +128,10 @@ extension KillTally {
   }
 }
 
-extension Workload {
+extension KillPlace {
   func encode(into json: inout JSONWriter) {
     if case .unknown = self { return }
-    json.objectField("workload") {
+    json.objectField("place") {
       $0.field("kind", kindText)
       if case .container(let container) = self { $0.field("runtime", container.runtime) }
       $0.field("name", hexKey: "name_hex", name)
@@ -209,7 +209,7 @@ extension Recommendation {
     json.object {
       $0.field("kind", kind.rawValue)
       $0.field("comm", hexKey: "comm_hex", comm)
-      workload?.encode(into: &$0)
+      place?.encode(into: &$0)
       $0.field("host", hexKey: "host_hex", host)
       $0.field("finding", finding)
       $0.objectField("evidence") {

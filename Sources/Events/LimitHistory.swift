@@ -8,7 +8,7 @@ package struct LimitHistory: Hashable, Sendable {
   package struct Key: Hashable, Sendable {
     package var host: KernelName?
     /// Whose limit it is.
-    package var workload: Workload
+    package var place: KillPlace
   }
 
   package private(set) var tally = KillTally()

@@ -61,7 +61,7 @@ package struct Recommendation: Hashable, Sendable {
   package var kind: Kind
   /// The process it is about; nil where it is about a cgroup or a host.
   package var comm: KernelName?
-  package var workload: Workload?
+  package var place: KillPlace?
   /// Nil where the log names none.
   package var host: KernelName?
   /// One sentence with the numbers in it.
@@ -70,12 +70,12 @@ package struct Recommendation: Hashable, Sendable {
   package var steps: [Step]
 
   package init(
-    _ kind: Kind, comm: KernelName? = nil, workload: Workload? = nil, host: KernelName?, finding: String,
+    _ kind: Kind, comm: KernelName? = nil, place: KillPlace? = nil, host: KernelName?, finding: String,
     evidence: Evidence, steps: [Step]
   ) {
     self.kind = kind
     self.comm = comm
-    self.workload = workload
+    self.place = place
     self.host = host
     self.finding = finding
     self.evidence = evidence

@@ -11,7 +11,7 @@ package struct VictimHistory: Hashable, Sendable {
     package var comm: KernelName
     /// Nil where the log names none.
     package var host: KernelName?
-    package var workload: Workload
+    package var place: KillPlace
   }
 
   /// One kill of it.

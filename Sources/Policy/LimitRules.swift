@@ -29,12 +29,12 @@ struct LimitRules {
       history.leastPages == history.mostPages, !hasGrower(key)
     else { return nil }
     let raised = sizes.raisedMebibytes(limit)
-    var steps = MemoryLimit.set(key.workload, path: history.path, version: history.cgroupVersion, mebibytes: raised)
+    var steps = MemoryLimit.set(key.place, path: history.path, version: history.cgroupVersion, mebibytes: raised)
     if let peak = peak(history) { steps.append(peak) }
     return Recommendation(
-      .raiseLimit, workload: key.workload, host: key.host,
+      .raiseLimit, place: key.place, host: key.host,
       finding:
-        "\(Naming.atStart(Naming.place(key.workload)))\(Naming.onHost(key.host)) ran into the same limit of \(sizes.text(limit)) "
+        "\(Naming.atStart(Naming.place(key.place)))\(Naming.onHost(key.host)) ran into the same limit of \(sizes.text(limit)) "
         + "\(Naming.times(history.tally.decisions)) (killed: \(Naming.list(history.victims))), and none of its victims "
         + "grew from kill to kill: the limit is too low for it, or it fills any.",
       evidence: Recommendation.Evidence(
@@ -45,7 +45,7 @@ struct LimitRules {
   /// A victim of this place that grows is a leak's matter: a higher limit would only be filled later.
   private func hasGrower(_ key: LimitHistory.Key) -> Bool {
     statistics.victims.sums.contains {
-      $0.key.host == key.host && $0.key.workload == key.workload && $0.value.trend == .grows
+      $0.key.host == key.host && $0.key.place == key.place && $0.value.trend == .grows
     }
   }
 
@@ -67,18 +67,18 @@ struct LimitRules {
   private func groupKill(_ key: LimitHistory.Key, _ history: LimitHistory) -> Recommendation? {
     guard history.groupDecisions >= Recommendations.conditionMin, history.groupKills > 0 else { return nil }
     return Recommendation(
-      .groupKill, workload: key.workload, host: key.host,
-      finding: "At the limit of \(Naming.place(key.workload))\(Naming.onHost(key.host)) \(history.groupKills) more "
+      .groupKill, place: key.place, host: key.host,
+      finding: "At the limit of \(Naming.place(key.place))\(Naming.onHost(key.host)) \(history.groupKills) more "
         + "processes died with the \(history.groupDecisions) that were chosen, since memory.oom.group is set there or "
         + "below it: where the rest could go on without them, that is lost.",
       evidence: Recommendation.Evidence(
         history.tally,
         [("group_decisions", Int64(history.groupDecisions)), ("group_kills", Int64(history.groupKills))]),
-      steps: groupSteps(key.workload, history))
+      steps: groupSteps(key.place, history))
   }
 
-  private func groupSteps(_ workload: Workload, _ history: LimitHistory) -> [Recommendation.Step] {
-    switch workload {
+  private func groupSteps(_ place: KillPlace, _ history: LimitHistory) -> [Recommendation.Step] {
+    switch place {
     case .unit(let unit) where unit.hasSuffix(".service"):
       let name = ShellText.quoted(KernelName(unit))
       return [

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
 
-/// How to set a limit of memory where a workload runs: the words that each manager takes.
+/// How to set a limit of memory at a place: the words that each manager takes.
 enum MemoryLimit {
   /// Sets the hard limit.
   ///
   /// Source: systemctl(1) set-property and systemd.resource-control(5) MemoryMax=; docker, podman and nerdctl `update`;
   /// Kubernetes, "Resource Management for Pods and Containers"; the kernel's cgroup-v2.rst, memory.max.
-  static func set(_ workload: Workload, path: KernelName?, version: Int?, mebibytes: Int64) -> [Recommendation.Step] {
-    switch workload {
+  static func set(_ place: KillPlace, path: KernelName?, version: Int?, mebibytes: Int64) -> [Recommendation.Step] {
+    switch place {
     case .unit(let unit):
       return [unitStep(unit, "MemoryMax=\(mebibytes)M", "Set the unit's limit to \(mebibytes) MiB, now and for good.")]
     case .pod(let uid): return podSteps(uid: uid, mebibytes: mebibytes)

@@ -58,10 +58,10 @@ enum Naming {
   static func safe(_ name: KernelName) -> String { name.bytes.isEmpty ? "(no name)" : TerminalText.safe(name) }
 
   /// `unit db.service`, `container 0123456789ab`, `cgroup /a`.
-  static func place(_ workload: Workload) -> String {
-    guard let name = workload.name else { return "a cgroup that the log does not name" }
-    if case .container(let container) = workload { return "container \(container.id.prefix(12))" }
-    return "\(workload.kindText) \(safe(name))"
+  static func place(_ place: KillPlace) -> String {
+    guard let name = place.name else { return "a cgroup that the log does not name" }
+    if case .container(let container) = place { return "container \(container.id.prefix(12))" }
+    return "\(place.kindText) \(safe(name))"
   }
 
   static func onHost(_ host: KernelName?) -> String { host.map { " on host \(safe($0))" } ?? "" }

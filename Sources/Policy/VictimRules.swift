@@ -25,7 +25,7 @@ struct VictimRules {
   }
 
   private func name(_ key: VictimHistory.Key) -> String {
-    let place = key.workload.name == nil ? "" : " of \(Naming.place(key.workload))"
+    let place = key.place.name == nil ? "" : " of \(Naming.place(key.place))"
     return Naming.safe(key.comm) + place + Naming.onHost(key.host)
   }
 
@@ -45,7 +45,7 @@ struct VictimRules {
       finding += ": it looks like a leak"
     }
     return Recommendation(
-      .findLeak, comm: key.comm, workload: key.workload, host: key.host, finding: finding + ".",
+      .findLeak, comm: key.comm, place: key.place, host: key.host, finding: finding + ".",
       evidence: Recommendation.Evidence(
         history.tally,
         [
@@ -65,9 +65,9 @@ struct VictimRules {
     // At its own limit it dies alone already.
     guard history.mostLimitPages == nil, let least = history.leastPages else { return steps }
     let limit = sizes.mebibytes(least)
-    let set = MemoryLimit.set(key.workload, path: nil, version: nil, mebibytes: limit)
+    let set = MemoryLimit.set(key.place, path: nil, version: nil, mebibytes: limit)
     // The root has no limit, and a group of its own is missing.
-    if case .cgroup(let path) = key.workload, path.bytes == [0x2f] {
+    if case .cgroup(let path) = key.place, path.bytes == [0x2f] {
       steps.append(
         Recommendation.Step(
           "Start it with a limit of its own, so that it dies alone and not with the host: "
@@ -97,7 +97,7 @@ struct VictimRules {
       finding += ", at last \(Naming.safe(other)), which held \(sizes.text(held))"
     }
     return Recommendation(
-      .lowerAdj, comm: key.comm, workload: key.workload, host: key.host,
+      .lowerAdj, comm: key.comm, place: key.place, host: key.host,
       finding: finding + ". Leave it where it is meant to die first.",
       evidence: Recommendation.Evidence(
         history.tally,
@@ -109,7 +109,7 @@ struct VictimRules {
   }
 
   private func adjSteps(_ key: VictimHistory.Key, _ history: VictimHistory) -> [Recommendation.Step] {
-    switch key.workload {
+    switch key.place {
     case .unit(let unit) where unit.hasSuffix(".service"):
       let name = ShellText.quoted(KernelName(unit))
       return [
@@ -154,14 +154,14 @@ struct VictimRules {
     var steps = [
       Recommendation.Step("Give it less by its own settings (heap, cache, workers), or give the host more memory.")
     ]
-    if case .unit(let unit) = key.workload {
+    if case .unit(let unit) = key.place {
       steps.append(
         MemoryLimit.unitStep(
           unit, "MemoryHigh=\(target)M",
           "Have the kernel take back from it what is above a tenth less: it slows, and lives."))
     }
     return Recommendation(
-      .hostTooSmall, comm: key.comm, workload: key.workload, host: key.host,
+      .hostTooSmall, comm: key.comm, place: key.place, host: key.host,
       finding:
         "\(name(key)) held \(sizes.text(least)) to \(sizes.text(most)) at each of its \(history.tally.kills) kills, "
         + "\(most * 100 / domain) % of the host's \(sizes.text(domain)) of memory and swap: it does not grow, the host is "

@@ -163,9 +163,9 @@ package struct StatisticsText: Sendable {
 
   /// Where it ran, and on which host.
   func place(_ key: VictimHistory.Key) -> String {
-    let name = key.workload.name.map { TerminalText.safe($0) }
+    let name = key.place.name.map { TerminalText.safe($0) }
     let place =
-      name.map { key.workload.kindText == "cgroup" ? tail($0) : "\(key.workload.kindText) \(shortened($0))" } ?? "-"
+      name.map { key.place.kindText == "cgroup" ? tail($0) : "\(key.place.kindText) \(shortened($0))" } ?? "-"
     return key.host.map { "\(TerminalText.safe($0)): \(place)" } ?? place
   }
 

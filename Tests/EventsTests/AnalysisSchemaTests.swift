@@ -64,12 +64,12 @@ struct AnalysisSchemaTests {
   static var recommendations: [Recommendation] {
     Recommendation.Kind.allCases.map { kind in
       Recommendation(
-        kind, comm: broken, workload: .container(ContainerRef(runtime: "docker", id: "0f")), host: broken,
+        kind, comm: broken, place: .container(ContainerRef(runtime: "docker", id: "0f")), host: broken,
         finding: "It is so.", evidence: Recommendation.Evidence(statistics.tally, [("limit_pages", 5), ("gone", nil)]),
         steps: [Recommendation.Step("Do it.", input: "true"), Recommendation.Step("Or not.")])
     } + [
       Recommendation(
-        .addSwap, workload: .cgroup(path("/a")), host: nil, finding: "So.",
+        .addSwap, place: .cgroup(path("/a")), host: nil, finding: "So.",
         evidence: Recommendation.Evidence(KillTally()),
         steps: [Recommendation.Step("Do.")])
     ]

@@ -3,11 +3,11 @@ import Events
 import Testing
 
 /// What a cgroup's path says of who runs there.
-@Suite struct WorkloadTests {
+@Suite struct KillPlaceTests {
   static let id = String(repeating: "0f", count: 32)
   static let uid = "01234567-89ab-cdef-0123-456789abcdef"
 
-  static let rows: [(String, Workload)] = [
+  static let rows: [(String, KillPlace)] = [
     ("/system.slice/db.service", .unit("db.service")),
     ("/system.slice/docker-\(id).scope", .container(ContainerRef(runtime: "docker", id: id))),
     ("/docker/\(id)", .container(ContainerRef(runtime: "docker", id: id))),
@@ -26,12 +26,12 @@ import Testing
   ]
 
   @Test("the outermost that outlives a restart", arguments: rows)
-  func workload(path: String, workload: Workload) {
-    #expect(Workload(cgroupPath: KernelName(path)) == workload)
+  func place(path: String, place: KillPlace) {
+    #expect(KillPlace(cgroupPath: KernelName(path)) == place)
   }
 
   @Test("no path, no place")
   func unknown() {
-    #expect(Workload(cgroupPath: nil) == .unknown && Workload.unknown.name == nil)
+    #expect(KillPlace(cgroupPath: nil) == .unknown && KillPlace.unknown.name == nil)
   }
 }

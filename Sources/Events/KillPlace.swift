@@ -4,7 +4,7 @@
 ///
 /// A pod's containers get a new group at each restart, a service keeps its own. By the path of the cgroup alone.
 /// Source: kubelet's pkg/kubelet/cm, docker and systemd, as ContainerID and SystemdUnit read them.
-package enum Workload: Hashable, Sendable {
+package enum KillPlace: Hashable, Sendable {
   /// The pod's uid, with hyphens.
   case pod(uid: String)
   case container(ContainerRef)
@@ -20,7 +20,7 @@ package enum Workload: Hashable, Sendable {
       self = .unknown
       return
     }
-    if let uid = Workload.podUID(inCgroupPath: path) {
+    if let uid = KillPlace.podUID(inCgroupPath: path) {
       self = .pod(uid: uid)
     } else if let container = ContainerID.container(inCgroupPath: path) {
       self = .container(container)
