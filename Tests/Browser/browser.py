@@ -168,7 +168,7 @@ COLUMN = """
   return [document.querySelector(SELECTOR).getAttribute("aria-sort"), rows.map(r => r.cells[place].dataset.sort ?? r.cells[place].textContent)];
 """
 SHORTENED = """
-  document.querySelectorAll(".advice > li:nth-child(n+3), .tables, .kill:nth-of-type(n+4)").forEach(e => e.remove());
+  document.querySelectorAll(".advice > li:nth-child(n+2), section:has(> .tables), .kill:nth-of-type(n+4)").forEach(e => e.remove());
   document.querySelector(".kill details").open = true;
 """
 # Those with most to show.
@@ -255,6 +255,7 @@ def picture(path, prefix):
         browser = Browser()
         browser.shape(1280, 1000, scheme)
         browser.open(path)
+        browser.ask("Emulation.setScrollbarsHidden", hidden=True)
         browser.run(SHORTENED)
         time.sleep(0.5)
         height = browser.run("return Math.ceil(document.documentElement.scrollHeight);")
