@@ -81,10 +81,12 @@ bench: build
 	@.ci/packages bench
 	python3 Benchmarks/run.py --write
 
-# The screen of `scores --watch`, as docs/ shows it.
+# The screen of `scores --watch` and the page of `analyze --output html`, as docs/ shows them.
 picture: build
 	@.ci/packages picture
 	python3 Benchmarks/picture.py
+	python3 Tests/Browser/kernel_log.py 60 | $(BINARY) analyze --output html - > .build/report.html
+	python3 Tests/Browser/browser.py picture .build/report.html docs/report
 
 # Style, warnings as errors, the import rule, and the BPF objects of the other architecture.
 check: bpf

@@ -29,7 +29,7 @@ package struct EventText: Sendable {
   }
 
   /// The wall clock in UTC; where there is none the time since boot, as dmesg has it.
-  private static func clock(_ time: EventTime) -> String {
+  static func clock(_ time: EventTime) -> String {
     if let wall = time.wallNanoseconds {
       return String(RFC3339.text(wallNanoseconds: wall).prefix(23)).replacing("T", with: " ") + "Z"
     }
@@ -51,22 +51,38 @@ package struct EventText: Sendable {
       "\(style.alarm("OOM KILL")) \(style.strong(TerminalText.safe(victim.comm))) pid \(victim.pid)",
       "  " + explanation.sentence(kill),
     ]
+    let facts = facts(of: kill)
+    let isAfterTable = ["memory", "unknown"]
+    func add(_ facts: [Fact]) { lines += facts.map { "  " + style.dim($0.label.padded(to: 10)) + " " + $0.value } }
+    add(facts.filter { !isAfterTable.contains($0.label) })
+    if let candidates = kill.candidates { lines += table(candidates, victim: victim) }
+    add(facts.filter { isAfterTable.contains($0.label) })
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Something that is known of a kill, for people; safe for a terminal.
+  struct Fact {
+    var label: String
+    var value: String
+  }
+
+  /// All that is known beside the candidates, and what is not.
+  func facts(of kill: OOMKill) -> [Fact] {
+    var facts: [Fact] = []
     func add(_ label: String, _ value: String?) {
-      guard let value, !value.isEmpty else { return }
-      lines.append("  " + style.dim(label.padded(to: 10)) + " " + value)
+      if let value, !value.isEmpty { facts.append(Fact(label: label, value: value)) }
     }
-    add("victim", victimLine(victim))
-    add("command", victim.cmdline.map { $0.map(TerminalText.safe).joined(separator: " ") })
+    add("victim", victimLine(kill.victim))
+    add("command", kill.victim.cmdline.map { $0.map(TerminalText.safe).joined(separator: " ") })
     add("trigger", kill.trigger.flatMap(triggerLine))
     add("limit", kill.limit.flatMap { limitLine($0, scope: kill.scope) })
     add("badness", kill.badness.map(badnessLine))
-    if let candidates = kill.candidates { lines += table(candidates, victim: victim) }
     add("memory", kill.memory.flatMap(memoryLine))
     if !kill.unavailable.isEmpty {
       let why = "not visible to \(kill.source.rawValue), or gone before /proc was read"
       add("unknown", "\(kill.unavailable.joined(separator: ", ")) (\(why))")
     }
-    return lines.joined(separator: "\n") + "\n"
+    return facts
   }
 
   private func victimLine(_ victim: Victim) -> String {

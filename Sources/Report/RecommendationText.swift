@@ -14,7 +14,7 @@ package struct RecommendationText: Sendable {
     for (place, recommendation) in recommendations.enumerated() {
       lines.append("")
       lines.append("\(place + 1). \(recommendation.finding)")
-      lines.append(style.dim("   " + evidence(recommendation.evidence.tally)))
+      lines.append(style.dim("   " + RecommendationText.evidence(recommendation.evidence.tally)))
       for step in recommendation.steps {
         lines.append("   - " + step.advice)
         lines += (step.input?.split(separator: "\n") ?? []).map { "       " + $0 }
@@ -24,7 +24,8 @@ package struct RecommendationText: Sendable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private func evidence(_ tally: KillTally) -> String {
+  /// The kills that it rests on.
+  static func evidence(_ tally: KillTally) -> String {
     let kills = "evidence: \(tally.kills) kill\(tally.kills == 1 ? "" : "s")"
     if let first = tally.firstWallNanoseconds, let last = tally.lastWallNanoseconds {
       return "\(kills), \(StatisticsText.clock(first)) to \(StatisticsText.clock(last))"

@@ -57,6 +57,12 @@ package struct StatisticsText: Sendable {
     return parts.joined(separator: ", ")
   }
 
+  /// What the log tells beside the counts, and what it leaves open; a line each.
+  func notes(_ statistics: KillStatistics) -> [String] {
+    (decisions(statistics) + times(statistics.moments) + conditions(statistics) + gaps(statistics))
+      .map { String($0.drop { $0 == " " }) }
+  }
+
   private func decisions(_ statistics: KillStatistics) -> [String] {
     var lines: [String] = []
     if statistics.decisions < statistics.kills {
@@ -155,7 +161,8 @@ package struct StatisticsText: Sendable {
     return aligned(rows) + rest(repeated.count)
   }
 
-  private func place(_ key: VictimHistory.Key) -> String {
+  /// Where it ran, and on which host.
+  func place(_ key: VictimHistory.Key) -> String {
     let name = key.place.name.map { TerminalText.safe($0) }
     let place =
       name.map { key.place.kindText == "cgroup" ? tail($0) : "\(key.place.kindText) \(shortened($0))" } ?? "-"
@@ -176,7 +183,8 @@ package struct StatisticsText: Sendable {
     KernelName((container.runtime.map { $0 + " " } ?? "") + container.id)
   }
 
-  private func trend(_ history: VictimHistory) -> String {
+  /// What its sizes say, and why it died for others' memory; empty where nothing can be said.
+  func trend(_ history: VictimHistory) -> String {
     switch history.trend {
     case .grows: "grows: \(history.steps.upwards) of \(history.steps.all) steps up"
     case .steady: history.leastLimitPages == nil ? "steady" : "steady, at its limit"

@@ -187,7 +187,7 @@ struct Line {
 
   var type: String { object["type"] as? String ?? "" }
 
-  private func value(_ path: [String]) -> Any? {
+  func value(_ path: [String]) -> Any? {
     path.dropLast().reduce(object as [String: Any]?) { $0?[$1] as? [String: Any] }?[path.last!]
   }
 

@@ -11,7 +11,7 @@ import Witness
 
 /// Tells the kills that a kept log holds, as events and in sum.
 struct Analyze: ParsableCommand {
-  enum Format: String, CaseIterable, ExpressibleByArgument { case text, ndjson, json }
+  enum Format: String, CaseIterable, ExpressibleByArgument { case text, ndjson, json, html }
 
   static let configuration = CommandConfiguration(
     commandName: "analyze",
@@ -27,11 +27,15 @@ struct Analyze: ParsableCommand {
         oomwitness analyze /var/log/syslog*
         journalctl -k -b -1 -o json | oomwitness analyze -
         oomwitness analyze --output ndjson console.log.xz | jq .explanation
+        oomwitness analyze --output html /var/log/kern.log* > oom.html
       """)
 
   @Argument(help: "Log files; - is standard input.") var files: [String] = []
   @Option(
-    help: "text for people, ndjson for a line an event, json for one document with the sums and what they advise.")
+    help: """
+      text for people, ndjson for a line an event, json for one document with the sums and what they advise, html for \
+      a page with all of it and its figures.
+      """)
   var output: Format = .text
   @Option(
     help: ArgumentHelp("Bytes of a page where the log is from; 4096 but for some arm64 and ppc64.", valueName: "bytes"))
@@ -49,6 +53,7 @@ struct Analyze: ParsableCommand {
     // Else localtime(3) looks at its file again for each line.
     setenv("TZ", ":/etc/localtime", 0)
     let reader = try AnalyzedLogs(self)
+    reader.begin()
     let isWhole = files.isEmpty ? try reader.readKmsg() : reader.read(files)
     reader.finish(isWhole: isWhole)
     if !isWhole { throw ExitStatus.failed }
@@ -65,6 +70,7 @@ private final class AnalyzedLogs {
   private let numbers = DecisionNumbers()
   private let clock = Clock()
   private let text: EventText
+  private var page: ReportPage
   private var encoder: AnalysisEncoder
   private var statistics = KillStatistics()
   private let sink = DescriptorSink()
@@ -74,9 +80,18 @@ private final class AnalyzedLogs {
     host = options.files.isEmpty ? try TracedHost() : nil
     let identity = host?.identity
     text = EventText(pageSizeBytes: options.pageSize, coloured: OutputOptions.coloured)
+    page = ReportPage(pageSizeBytes: options.pageSize, version: Version.text)
     let lines = NDJSONEncoder(host: identity?.hostName, bootID: identity?.bootID, pageSizeBytes: options.pageSize)
     encoder = AnalysisEncoder(lines, pageSizeBytes: options.pageSize)
-    if options.output == .json { put(encoder.head()) }
+  }
+
+  /// What comes before the first event.
+  func begin() {
+    switch options.output {
+    case .json: put(encoder.head())
+    case .html: put(page.head())
+    case .text, .ndjson: break
+    }
   }
 
   /// The log that this kernel still holds.
@@ -135,6 +150,7 @@ private final class AnalyzedLogs {
       put(Array(StatisticsText(pageSizeBytes: options.pageSize, coloured: coloured).text(statistics).utf8))
       put(Array(RecommendationText(coloured: coloured).text(advice.list, omitted: advice.omitted).utf8))
     case .json: put(encoder.tail(statistics, advice.list, omitted: advice.omitted, isWhole: isWhole))
+    case .html: put(page.end(statistics, advice.list, omitted: advice.omitted, isWhole: isWhole))
     case .ndjson: break
     }
     sink.drain(timeoutMilliseconds: 10_000)
@@ -159,6 +175,8 @@ private final class AnalyzedLogs {
     }
     let host = located.host?.text ?? host?.identity.hostName
     switch options.output {
+    case .html:
+      if case .oomKill(let kill) = event { put(page.kill(kill, at: time, host: host.map { KernelName($0) })) }
     case .text:
       if case .oomKill = event { put(Array((text.text(event, at: time) + "\n").utf8)) }
     case .ndjson:
