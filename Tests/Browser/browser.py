@@ -165,7 +165,7 @@ LACKING = """
 COLUMN = """
   const table = document.querySelector(SELECTOR).closest("table"), place = document.querySelector(SELECTOR).cellIndex;
   const rows = table.tBodies.length > 1 ? [...table.tBodies].map(b => b.rows[0]) : [...table.tBodies[0].rows];
-  return [document.querySelector(SELECTOR).getAttribute("aria-sort"), rows.map(r => r.cells[place].dataset.sort ?? r.cells[place].textContent)];
+  return [document.querySelector(SELECTOR).getAttribute("aria-sort"), rows.filter(r => r.cells[place]).map(r => r.cells[place].dataset.sort ?? r.cells[place].textContent)];
 """
 SHORTENED = """
   document.querySelectorAll(".advice > li:nth-child(n+2), section:has(> .tables), .kill:nth-of-type(n+4)").forEach(e => e.remove());
@@ -229,9 +229,9 @@ def facts(path):
         time.sleep(0.5)
         told["scores"] = browser.run(SCORES)
         told["found"] = browser.run(
-            "const i = document.querySelector('.tools input'); i.value = document.querySelector('.kill th').firstChild.data;"
+            "const i = document.querySelector('.tools input'), name = document.querySelector('.kill th').firstChild.data; i.value = name;"
             "i.dispatchEvent(new Event('input')); const n = document.querySelectorAll('.kill:not([hidden])').length;"
-            "i.value = ''; i.dispatchEvent(new Event('input')); return n;")
+            "i.value = ''; i.dispatchEvent(new Event('input')); return {name: name, kills: n};")
     told["lacking"] = browser.run(LACKING)
     told["ground"], told["contrast"], told["overflow"] = {}, {}, {}
     for scheme in ("light", "dark"):

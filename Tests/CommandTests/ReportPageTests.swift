@@ -86,8 +86,9 @@ struct ReportPageTests {
       #expect(columns[1] == columns[0].sorted(by: >), "\(how)")
       #expect(columns[2] == columns[0].sorted(), "\(how)")
     }
-    let comm = kills[0].text("victim", "comm")
-    #expect(page.number("found") == kills.filter { $0.text("victim", "comm") == comm }.count)
+    let name = try #require(page.text("found", "name"))
+    let found = kills.count { $0.text("victim", "comm") == name }
+    #expect(found > 0 && page.number("found", "kills") == found, "\(name)")
   }
 
   @Test("2,000 kills are drawn and stay closed, in a page of less than 10 MB")
@@ -104,8 +105,9 @@ struct ReportPageTests {
   @Test("names of processes, cgroups and hosts that are markup run nothing and are shown")
   func hostile() {
     let attack = "</script><img/src=x/onerror=document.title=1><script>document.title=2</script>"
+    let names = ["</script><b>\"'&", "<!--<script>", "<svg/onload=a>"]
     var log = ComposedLog()
-    for (hours, comm) in ["</script><b>\"'&", "<!--<script>", attack].enumerated() {
+    for (hours, comm) in names.enumerated() {
       var words = ComposedLog.moved(to: "/a\(attack)-->")
       words += [("(bad,pid=1)", "(\(comm))"), ("task=bad,pid=1", "task=\(comm)"), ("-50 bad,pid=1", "-50 \(comm)")]
       log.add("6.12-memcg.kmsg", host: "<img/src=y>", after: hours * 3600, replacing: words)
@@ -113,12 +115,12 @@ struct ReportPageTests {
     let path = log.write()
     defer { unlink(path) }
     let (page, kills) = ReportPageTests.opened([path, ReportPageTests.fixtures + "6.18-hostile.kmsg"])
-    #expect(kills.contains { $0.text("victim", "comm") == attack })
+    #expect(Set(names).isSubset(of: kills.compactMap { $0.text("victim", "comm") }))
     #expect(kills.contains { $0.text("limit", "cgroup", "path") == "/a\(attack)-->" })
     ReportPageTests.expectSound(page, kills)
     let shown = page.array("scores") as? [[String: Any]] ?? []
     let victims = shown.flatMap { $0["victims"] as? [[String: Any]] ?? [] }.compactMap { $0["name"] as? String }
-    #expect(victims.contains(attack), "\(victims)")
+    #expect(Set(names).isSubset(of: victims), "\(victims)")
   }
 
   @Test("a log without a kill, and one that cannot be read, are told on a page of their own")

@@ -6,7 +6,7 @@
 /// `policy` has its digest.
 enum PageScript {
   /// SHA-256 of `text` in base64. Source: CSP Level 3, "hash-source".
-  static let digest: StaticString = "Sx6JyyTLQJItcHeGhSJtfPKxcZpGhpBxkVtpEgeEvj0="
+  static let digest: StaticString = "+xAwntU20wd/NO2eg0mNLHFUzTbSSVgYyZHNZeEdi/Q="
 
   static let text: StaticString = #"""
     "use strict";
@@ -51,7 +51,7 @@ enum PageScript {
       const items = bodies.length > 1 ? bodies : [...(bodies[0] ? bodies[0].rows : [])];
       const keyed = items.map(item => {
         const cell = (item.rows ? item.rows[0] : item).cells[column];
-        const key = cell.dataset.sort ?? cell.textContent;
+        const key = cell ? cell.dataset.sort ?? cell.textContent : "";
         return [item, key, key === "" ? NaN : Number(key)];
       });
       keyed.sort((one, two) => {
