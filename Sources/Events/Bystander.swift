@@ -3,9 +3,9 @@
 /// Why a victim died for another's memory rather than for its own, and whose that was.
 package struct Bystander: Hashable, Sendable {
   package enum Reason: String, CaseIterable, Sendable {
-    /// With an oom_score_adj of 0 another would have had more points.
+    /// Another held more, and the victim's own oom_score_adj, above 0 and above that of the other, decided.
     case adj
-    /// Another held more, and its own oom_score_adj kept it from being chosen.
+    /// Another held more, and its lower oom_score_adj kept it from being chosen.
     case largerProtected = "larger_protected"
     /// vm.oom_kill_allocating_task: who asked was killed, and nobody compared.
     case allocatingTask = "allocating_task"
@@ -80,13 +80,10 @@ extension OOMKill {
     let largest = others.max { ($0.heldPages ?? 0) < ($1.heldPages ?? 0) }
     if decision.path == .allocatingTask { return Bystander(.allocatingTask, other: largest) }
     let adj = victim.oomScoreAdj ?? 0
-    if adj > 0, let best = others.max(by: { ($0.points ?? .min) < ($1.points ?? .min) }), let points = best.points,
-      points > held
-    {
-      return Bystander(.adj, other: best)
-    }
-    if let largest, let more = largest.heldPages, more > held, largest.oomScoreAdj < adj {
-      return Bystander(.largerProtected, other: largest)
+    // What all have alike decides nothing, as in a pod, whose processes have one value.
+    let spared = others.filter { $0.oomScoreAdj < adj }.max { ($0.heldPages ?? 0) < ($1.heldPages ?? 0) }
+    if let spared, let more = spared.heldPages, more > held {
+      return Bystander(adj > 0 && spared.oomScoreAdj >= 0 ? .adj : .largerProtected, other: spared)
     }
     if let domain = badness?.domainPages ?? limit?.totalPages, held < domain / 10 {
       return Bystander(.smallShare, other: largest)

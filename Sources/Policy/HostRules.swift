@@ -49,7 +49,7 @@ struct HostRules {
 
   /// Now, and after the next start. Source: sysctl.d(5), sysctl(8).
   private func persistent(_ settings: String...) -> String {
-    (settings.map { "echo '\($0)' >> /etc/sysctl.d/60-oom.conf" } + ["sysctl -p /etc/sysctl.d/60-oom.conf"])
+    (settings.map { "echo '\($0)' >> /etc/sysctl.d/90-oom.conf" } + ["sysctl -p /etc/sysctl.d/90-oom.conf"])
       .joined(separator: "\n")
   }
 

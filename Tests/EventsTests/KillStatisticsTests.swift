@@ -81,6 +81,18 @@ import Testing
         $0.others = [MadeKill.candidate("hog", pages: 1000, adj: 0)]
       }, reason: nil),
     Case(
+      testDescription: "an oom_score_adj that all have, as in a pod",
+      make: {
+        ($0.pages, $0.adj) = (1000, 968)
+        $0.others = [MadeKill.candidate("hog", pages: 999, adj: 968), MadeKill.candidate("sh", pages: 1010, adj: 968)]
+      }, reason: nil),
+    Case(
+      testDescription: "a raised oom_score_adj, and a larger one that is protected",
+      make: {
+        ($0.pages, $0.adj) = (1000, 500)
+        $0.others = [MadeKill.candidate("mysqld", pages: 2000, adj: -500)]
+      }, reason: .largerProtected, other: "mysqld"),
+    Case(
       testDescription: "a larger one has a lower oom_score_adj",
       make: { $0.others = [MadeKill.candidate("mysqld", pages: 2500, adj: -900)] }, reason: .largerProtected,
       other: "mysqld"),

@@ -88,7 +88,7 @@ import Testing
         }
       },
       inputs: [
-        "echo 'vm.watermark_scale_factor = 100' >> /etc/sysctl.d/60-oom.conf\nsysctl -p /etc/sysctl.d/60-oom.conf",
+        "echo 'vm.watermark_scale_factor = 100' >> /etc/sysctl.d/90-oom.conf\nsysctl -p /etc/sysctl.d/90-oom.conf",
         "echo 1 > /proc/sys/vm/compact_memory; cat /proc/buddyinfo",
       ]),
     Rule(
@@ -122,18 +122,18 @@ import Testing
       },
       inputs: [
         "grep Commit /proc/meminfo",
-        "echo 'vm.overcommit_memory = 2' >> /etc/sysctl.d/60-oom.conf\n"
-          + "echo 'vm.overcommit_ratio = 90' >> /etc/sysctl.d/60-oom.conf\nsysctl -p /etc/sysctl.d/60-oom.conf",
+        "echo 'vm.overcommit_memory = 2' >> /etc/sysctl.d/90-oom.conf\n"
+          + "echo 'vm.overcommit_ratio = 90' >> /etc/sysctl.d/90-oom.conf\nsysctl -p /etc/sysctl.d/90-oom.conf",
       ]),
     Rule(
       testDescription: "whoever asks", kind: .allocatingTask, kills: 2,
       make: { $1.change = { $0.decision.path = .allocatingTask } },
       inputs: [
-        "echo 'vm.oom_kill_allocating_task = 0' >> /etc/sysctl.d/60-oom.conf\nsysctl -p /etc/sysctl.d/60-oom.conf"
+        "echo 'vm.oom_kill_allocating_task = 0' >> /etc/sysctl.d/90-oom.conf\nsysctl -p /etc/sysctl.d/90-oom.conf"
       ]),
     Rule(
       testDescription: "no tables", kind: .dumpTasks, kills: 2, make: { $1.change = { $0.candidates = nil } },
-      inputs: ["echo 'vm.oom_dump_tasks = 1' >> /etc/sysctl.d/60-oom.conf\nsysctl -p /etc/sysctl.d/60-oom.conf"]),
+      inputs: ["echo 'vm.oom_dump_tasks = 1' >> /etc/sysctl.d/90-oom.conf\nsysctl -p /etc/sysctl.d/90-oom.conf"]),
   ]
 
   private static func id(_ place: Int) -> String { String(repeating: "a\(place)", count: 32) }
