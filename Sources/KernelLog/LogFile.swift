@@ -36,6 +36,13 @@ package struct LogFile {
     var bootID: String?
   }
 
+  private enum Form {
+    /// The first bytes, as long as they may be those of an export.
+    case unknown([UInt8])
+    case lines
+    case export(JournalExport)
+  }
+
   private struct Reading {
     var assembler: ReportAssembler
     var lastMonotonic: Int64?
@@ -45,6 +52,7 @@ package struct LogFile {
   private let log: LogSource
   private let calendar: LogCalendar
   private let numbers: DecisionNumbers
+  private var form = Form.unknown([])
   private var text = LogText()
   private var readings: [Key: Reading] = [:]
   private var uses: UInt64 = 0
@@ -58,6 +66,39 @@ package struct LogFile {
 
   /// Takes the next bytes, in pieces of any length; `tell` gets what is complete by them.
   package mutating func take(_ piece: UnsafeBufferPointer<UInt8>, tell: (LocatedEvent) -> Void) {
+    switch form {
+    case .unknown(let first): takeFirst(first + piece, tell)
+    case .lines: takeLines(piece, tell)
+    case .export(let export): takeExport(piece, export, tell)
+    }
+  }
+
+  /// Waits until it is known what the log is.
+  private mutating func takeFirst(_ bytes: [UInt8], _ tell: (LocatedEvent) -> Void) {
+    let beginning = JournalExport.beginning
+    guard bytes.starts(with: beginning) || !beginning.starts(with: bytes) else {
+      form = .unknown(bytes)
+      return
+    }
+    form = bytes.starts(with: beginning) ? .export(JournalExport()) : .lines
+    text = LogText(isJSON: bytes.first == UInt8(ascii: "{"))
+    bytes.withUnsafeBufferPointer { take($0, tell: tell) }
+  }
+
+  private mutating func takeExport(
+    _ piece: UnsafeBufferPointer<UInt8>, _ export: JournalExport, _ tell: (LocatedEvent) -> Void
+  ) {
+    var export = export
+    form = .lines
+    guard let other = export.take(piece, tell: { takeEntry($0, tell) }) else {
+      form = .export(export)
+      return
+    }
+    other.before.withUnsafeBufferPointer { takeLines($0, tell) }
+    takeLines(UnsafeBufferPointer(rebasing: piece[other.rest...]), tell)
+  }
+
+  private mutating func takeLines(_ piece: UnsafeBufferPointer<UInt8>, _ tell: (LocatedEvent) -> Void) {
     var text = text
     self.text = LogText()
     text.take(piece, wantsAll: isWaiting) { line in
@@ -69,6 +110,13 @@ package struct LogFile {
 
   /// The log has ended: what is open is told.
   package mutating func end(tell: (LocatedEvent) -> Void) {
+    if case .unknown(let first) = form {
+      form = .lines
+      first.withUnsafeBufferPointer { takeLines($0, tell) }
+    }
+    if case .export(var export) = form {
+      export.end { takeEntry($0, tell) }.withUnsafeBufferPointer { takeLines($0, tell) }
+    }
     var text = text
     text.end(wantsAll: isWaiting) { line in
       take(line, tell)
@@ -84,14 +132,16 @@ package struct LogFile {
     var bytes = bytes.contains(0x1b) ? LogFile.withoutColours(bytes)[...] : bytes
     if bytes.last == 0x0d { bytes = bytes.dropLast() }
     if let record = KmsgRecord(bytes) { return take(LogLine(record), Key(), tell) }
-    if let entry = JournalEntry(json: bytes) {
-      return take(entry.line, Key(host: entry.host, bootID: entry.bootID), tell)
-    }
+    if let entry = JournalEntry(json: bytes) { return takeEntry(entry, tell) }
     let prefix = LogPrefix(bytes, calendar: calendar)
     let line = LogLine(
       text: Array(bytes[prefix.textStart...]), monotonicNanoseconds: prefix.monotonicNanoseconds,
       wallNanoseconds: prefix.wallNanoseconds, caller: prefix.caller, isFromKernel: prefix.isFromKernel)
     take(line, Key(host: prefix.host), tell)
+  }
+
+  private mutating func takeEntry(_ entry: JournalEntry, _ tell: (LocatedEvent) -> Void) {
+    take(entry.line, Key(host: entry.host, bootID: entry.bootID), tell)
   }
 
   private mutating func take(_ line: LogLine, _ key: Key, _ tell: (LocatedEvent) -> Void) {

@@ -86,7 +86,7 @@ import Testing
   }
 
   /// What must not depend on the form: whom, by which id, with what.
-  private static func facts(_ events: [LocatedEvent]) -> [String] {
+  static func facts(_ events: [LocatedEvent]) -> [String] {
     events.compactMap { located in
       switch located.logged.event {
       case .oomKill(let kill):

@@ -15,10 +15,10 @@ struct Analyze: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Tells every OOM kill that a kernel log holds, and what they have in common.",
     discussion: """
-      Reads what dmesg prints in each of its formats, syslog files, journalctl (short, json), and pastes with a \
+      Reads what dmesg prints in each of its formats, syslog files, journalctl (short, json, export), and pastes with a \
       prefix before the kernel's time stamp; of several boots and hosts in one file, of kernels from 2.6.32 to 7.x, \
       and as gzip, xz or zstd made them smaller. Times without a zone or a year are this host's. Without a file it \
-      reads /dev/kmsg.
+      reads the journal of all boots and /dev/kmsg.
 
       Examples:
         oomwitness analyze
@@ -45,7 +45,7 @@ struct Analyze: ParsableCommand {
     // Else localtime(3) looks at its file again for each line.
     setenv("TZ", ":/etc/localtime", 0)
     let reader = try AnalyzedLogs(self)
-    let isWhole = files.isEmpty ? try reader.readKmsg() : reader.read(files)
+    let isWhole = try reader.read()
     reader.finish()
     if !isWhole { throw ExitStatus.failed }
   }
@@ -70,40 +70,18 @@ private final class AnalyzedLogs {
     encoder = NDJSONEncoder(host: identity?.hostName, bootID: identity?.bootID, pageSizeBytes: options.pageSize)
   }
 
-  /// The log that this kernel still holds.
-  func readKmsg() throws -> Bool {
-    do throws(KernelLogError) {
-      var reader = try KmsgReader(from: .oldest)
-      var assembler = ReportAssembler(source(.kmsg), numbers: numbers)
-      let wallLessMonotonic = clock.wall - clock.monotonic
-      func tell(_ events: [LoggedEvent]) {
-        for logged in events {
-          write(
-            LocatedEvent(logged, host: nil, bootID: host?.identity.bootID),
-            wall: logged.monotonicNanoseconds.map { $0 + wallLessMonotonic })
-        }
-      }
-      while true {
-        switch try reader.next() {
-        case .record(let record): tell(assembler.consume(LogLine(record)))
-        case .overwritten, .unreadable: continue
-        case .empty:
-          tell(assembler.flush())
-          return true
-        }
-      }
-    } catch {
-      throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
+  /// The files, or where none is named this host's own log. False where a file could not be read; the others are.
+  func read() throws -> Bool {
+    if let host {
+      try HostLog(host, numbers: numbers, clock: clock).read { write($0, wall: $1) }
+      return true
     }
-  }
-
-  /// False where one could not be read; the others are.
-  func read(_ files: [String]) -> Bool {
     var isWhole = true
-    for path in files {
+    let source = LogSource(source: .log, pageSizeBytes: options.pageSize)
+    for path in options.files {
       do throws(HostError) {
         let file = try ReadableFile(path: path)
-        var log = LogFile(source(.log), calendar: LogCalendar(nowWallNanoseconds: clock.wall), numbers: numbers)
+        var log = LogFile(source, calendar: LogCalendar(nowWallNanoseconds: clock.wall), numbers: numbers)
         while try file.next({ piece in log.take(piece) { write($0, wall: $0.logged.wallNanoseconds) } }) {}
         log.end { write($0, wall: $0.logged.wallNanoseconds) }
       } catch {
@@ -121,13 +99,6 @@ private final class AnalyzedLogs {
       put(Array(sum.utf8))
     }
     sink.drain(timeoutMilliseconds: 10_000)
-  }
-
-  private func source(_ source: Source) -> LogSource {
-    guard let host, source == .kmsg else { return LogSource(source: source, pageSizeBytes: options.pageSize) }
-    return LogSource(
-      source: source, pageSizeBytes: host.identity.pageSizeBytes, swapTotalPages: host.systemPages.swap,
-      swappiness: host.swappiness, hasGroupKills: host.hasGroupKills)
   }
 
   private func write(_ located: LocatedEvent, wall: Int64?) {
