@@ -44,17 +44,21 @@ package struct LogFile {
   }
 
   private struct Reading {
+    var key: Key
     var assembler: ReportAssembler
     var lastMonotonic: Int64?
     var lastUse: UInt64
   }
 
   private let log: LogSource
-  private let calendar: LogCalendar
+  private var calendar: LogCalendar
+  private var known = LogPrefix.Known()
   private let numbers: DecisionNumbers
   private var form = Form.unknown([])
   private var text = LogText()
-  private var readings: [Key: Reading] = [:]
+  private var readings: [Reading] = []
+  /// Where the last line's is.
+  private var lastPlace = 0
   private var uses: UInt64 = 0
 
   /// `numbers` goes on over several files.
@@ -122,18 +126,20 @@ package struct LogFile {
       take(line, tell)
       return false
     }
-    for key in readings.keys.sorted(by: { readings[$0]!.lastUse < readings[$1]!.lastUse }) { close(key, tell) }
+    readings.sort { $0.lastUse < $1.lastUse }
+    for place in readings.indices { flush(place, tell) }
+    readings = []
   }
 
   /// A report has begun somewhere, and its other lines are to come.
-  private var isWaiting: Bool { readings.contains { !$0.value.assembler.isIdle } }
+  private var isWaiting: Bool { readings.contains { !$0.assembler.isIdle } }
 
   private mutating func take(_ bytes: ArraySlice<UInt8>, _ tell: (LocatedEvent) -> Void) {
     var bytes = bytes.contains(0x1b) ? LogFile.withoutColours(bytes)[...] : bytes
     if bytes.last == 0x0d { bytes = bytes.dropLast() }
     if let record = KmsgRecord(bytes) { return take(LogLine(record), Key(), tell) }
     if let entry = JournalEntry(json: bytes) { return takeEntry(entry, tell) }
-    let prefix = LogPrefix(bytes, calendar: calendar)
+    let prefix = LogPrefix(bytes, calendar: &calendar, known: &known)
     let line = LogLine(
       text: Array(bytes[prefix.textStart...]), monotonicNanoseconds: prefix.monotonicNanoseconds,
       wallNanoseconds: prefix.wallNanoseconds, caller: prefix.caller, isFromKernel: prefix.isFromKernel)
@@ -145,36 +151,43 @@ package struct LogFile {
   }
 
   private mutating func take(_ line: LogLine, _ key: Key, _ tell: (LocatedEvent) -> Void) {
-    if readings[key] == nil {
-      // Most that holds the word begins no report: nothing is opened for it.
-      guard line.isFromKernel, ReportLine(line.text) != .other else { return }
-      if readings.count >= LogFile.hostsMax, let oldest = readings.min(by: { $0.value.lastUse < $1.value.lastUse }) {
-        close(oldest.key, tell)
-      }
-      readings[key] = Reading(assembler: ReportAssembler(log, numbers: numbers), lastMonotonic: nil, lastUse: 0)
-    }
+    guard let place = place(of: key, for: line, tell) else { return }
+    lastPlace = place
     if let now = line.monotonicNanoseconds {
-      if let last = readings[key]!.lastMonotonic, now < last - LogFile.bootGapNanoseconds { flush(key, tell) }
-      readings[key]!.lastMonotonic = now
+      if let last = readings[place].lastMonotonic, now < last - LogFile.bootGapNanoseconds { flush(place, tell) }
+      readings[place].lastMonotonic = now
     }
     uses += 1
-    readings[key]!.lastUse = uses
-    report(readings[key]!.assembler.consume(line), key, tell)
-    let isAfterKill = readings[key]!.assembler.killsWaiting > 0
+    readings[place].lastUse = uses
+    report(readings[place].assembler.consume(line), place, tell)
+    let isAfterKill = readings[place].assembler.killsWaiting > 0
     let patience = isAfterKill ? LogFile.ordinaryLinesAfterKillMax : LogFile.ordinaryLinesMax
-    if readings[key]!.assembler.ordinaryLines > patience { flush(key, tell) }
+    if readings[place].assembler.ordinaryLines > patience { flush(place, tell) }
   }
 
-  private mutating func flush(_ key: Key, _ tell: (LocatedEvent) -> Void) {
-    report(readings[key]!.assembler.flush(), key, tell)
+  /// Where the reading of a host's boot is; a new one for a line that begins a report, nil for another of nobody's.
+  private mutating func place(of key: Key, for line: LogLine, _ tell: (LocatedEvent) -> Void) -> Int? {
+    if lastPlace < readings.count, readings[lastPlace].key == key { return lastPlace }
+    if let place = readings.firstIndex(where: { $0.key == key }) { return place }
+    // Most that holds the word begins no report: nothing is opened for it.
+    guard line.isFromKernel, ReportLine(line.text) != .other else { return nil }
+    if readings.count >= LogFile.hostsMax,
+      let oldest = readings.indices.min(by: { readings[$0].lastUse < readings[$1].lastUse })
+    {
+      flush(oldest, tell)
+      readings.remove(at: oldest)
+    }
+    readings.append(
+      Reading(key: key, assembler: ReportAssembler(log, numbers: numbers), lastMonotonic: nil, lastUse: 0))
+    return readings.count - 1
   }
 
-  private mutating func close(_ key: Key, _ tell: (LocatedEvent) -> Void) {
-    flush(key, tell)
-    readings[key] = nil
+  private mutating func flush(_ place: Int, _ tell: (LocatedEvent) -> Void) {
+    report(readings[place].assembler.flush(), place, tell)
   }
 
-  private func report(_ events: [LoggedEvent], _ key: Key, _ tell: (LocatedEvent) -> Void) {
+  private func report(_ events: [LoggedEvent], _ place: Int, _ tell: (LocatedEvent) -> Void) {
+    let key = readings[place].key
     for event in events { tell(LocatedEvent(event, host: key.host, bootID: key.bootID)) }
   }
 

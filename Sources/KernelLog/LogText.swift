@@ -4,7 +4,7 @@ import Glibc
 
 /// Cuts a log that comes in pieces into lines, and passes over those that cannot be of an OOM report.
 ///
-/// Only a line that holds `oom`, `kill` or `Kill` can begin one, as text or as the numbers that journalctl's JSON has for a
+/// Only a line that holds `oom_`, `kill` or `Kill` can begin one, as text or as the numbers that journalctl's JSON has for a
 /// message that is not UTF-8; so while nobody waits for lines, all others are passed over. What is kept from piece to piece is one unfinished line, of bounded length.
 struct LogText {
   /// Bytes of a line that is kept; of a longer one the rest is passed over. Kernel: a record has at most 1024 bytes, a
@@ -76,9 +76,10 @@ struct LogText {
   }
 
   private static func lineStart(_ piece: UnsafeBufferPointer<UInt8>, before end: Int, notBefore start: Int) -> Int {
-    var index = end
-    while index > start, piece[index - 1] != 0x0a { index -= 1 }
-    return index
+    guard end > start, let base = piece.baseAddress, let found = memrchr(base + start, 0x0a, end - start) else {
+      return start
+    }
+    return UnsafeRawPointer(found) - UnsafeRawPointer(base) + 1
   }
 
   private func mayBegin(_ line: [UInt8]) -> Bool {
@@ -89,12 +90,12 @@ struct LogText {
   }
 }
 
-/// Where `oom`, `kill` and `Kill` are in a piece, from left to right; each is looked for once.
+/// Where `oom_`, `kill` and `Kill` are in a piece, from left to right; each is looked for once.
 private struct Words {
   private let piece: UnsafeBufferPointer<UInt8>
-  /// The next place of each, as far as it was looked for; the end where there is none.
-  private var oom = -1
-  private var kill = -1
+  /// The next place of a word, as far as it was looked for; the end where there is none.
+  private var word = -1
+  /// The same of a word's numbers; only JSON has them.
   private var oomNumbers: Int
   private var killNumbers: Int
 
@@ -106,22 +107,16 @@ private struct Words {
 
   /// The first of them at or after `start`.
   mutating func next(from start: Int) -> Int? {
-    if oom < start { oom = place(of: "oom", from: start) }
-    while kill < start || (kill < piece.count && !isKill(kill)) {
-      kill = place(of: "ill", from: max(start, kill + 1))
-    }
-    if oomNumbers < start { oomNumbers = place(of: "111,111,109", from: start) }
+    if word < start, let base = piece.baseAddress { word = clinux_find_kill(base, piece.count, start) }
+    if oomNumbers < start { oomNumbers = place(of: "111,111,109,95", from: start) }
     if killNumbers < start { killNumbers = place(of: "105,108,108", from: start) }
-    let first = min(oom, kill, oomNumbers, killNumbers)
+    let first = min(word, oomNumbers, killNumbers)
     return first < piece.count ? first : nil
   }
 
-  private func isKill(_ place: Int) -> Bool { place > 0 && piece[place - 1] | 0x20 == UInt8(ascii: "k") }
-
-  /// Source: memmem(3), which passes over what it does not seek several bytes at a time.
-  private func place(of word: StaticString, from start: Int) -> Int {
+  private func place(of numbers: StaticString, from start: Int) -> Int {
     guard start < piece.count, let base = piece.baseAddress,
-      let found = memmem(base + start, piece.count - start, word.utf8Start, word.utf8CodeUnitCount)
+      let found = memmem(base + start, piece.count - start, numbers.utf8Start, numbers.utf8CodeUnitCount)
     else { return piece.count }
     return UnsafeRawPointer(found) - UnsafeRawPointer(base)
   }
