@@ -402,18 +402,26 @@ def differences(path: str, expected: object, ours: object) -> list[str]:
     return [] if expected == ours and type(expected) is type(ours) else [f"{path}: expected {expected!r}, ours {ours!r}"]
 
 
+def as_lines(events: list[dict]) -> str:
+    return "".join(json.dumps(event, separators=(",", ":")) + "\n" for event in events)
+
+
+def write_expected(log: Path) -> None:
+    """The events that a log has to give, beside it."""
+    log.with_suffix(".ndjson").write_text(as_lines(expected_events(log.read_bytes())))
+
+
 def main() -> int:
     first, *names = sys.argv[1:]
     failed = 0
     for log in map(Path, names):
-        expected = expected_events(log.read_bytes())
-        kept = log.with_suffix(".ndjson")
-        text = "".join(json.dumps(event, separators=(",", ":")) + "\n" for event in expected)
         if first == "--write":
-            kept.write_text(text)
+            write_expected(log)
             continue
+        expected = expected_events(log.read_bytes())
         problems = check(analyzed(Path(first), log), expected)
-        if kept.exists() and kept.read_text() != text:
+        kept = log.with_suffix(".ndjson")
+        if kept.exists() and kept.read_text() != as_lines(expected):
             problems.append(f"{kept.name} is not what is worked out here: look at both, then --write it")
         for problem in problems:
             print(f"{log.name}: {problem}")
