@@ -18,7 +18,7 @@ SWIFT_FLAGS = -c release -Xswiftc -static-executable \
 	$(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libbpf libelf)))
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd bench picture check fmt install bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd fuzz bench picture check fmt install bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -76,6 +76,19 @@ vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
 vmtest-systemd: build
 	@.ci/packages systemd
 	python3 Tests/VM/systemd/run.py
+
+# Hostile logs, made to reach new code, for so many seconds; what fails is kept beside the program.
+FUZZ_SECONDS ?= 600
+FUZZ := .build/fuzz
+FUZZ_FLAGS := -swift-version 6 -O -g -wmo -parse-as-library -package-name oomwitness -sanitize=fuzzer,address \
+	-use-ld=lld -I $(FUZZ) -I Sources/CLinux
+fuzz:
+	@mkdir -p $(FUZZ)/corpus
+	for module in Events KernelLog; do swiftc $(FUZZ_FLAGS) -module-name $$module -emit-module \
+		-emit-module-path $(FUZZ)/$$module.swiftmodule -c Sources/$$module/*.swift -o $(FUZZ)/$$module.o || exit 1; done
+	swiftc $(FUZZ_FLAGS) -module-name KernelLogFuzz Tests/Fuzz/*.swift $(FUZZ)/*.o -o $(FUZZ)/kernel-log
+	$(FUZZ)/kernel-log -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+		-dict=Tests/Fuzz/kernel-log.dict -artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus Tests/Fuzz/corpus
 
 bench: build
 	@.ci/packages bench

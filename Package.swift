@@ -72,7 +72,8 @@ let package = Package(
     .testTarget(name: "EventsTests", dependencies: ["Events", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "HostTests", dependencies: ["Host", "Events", "CLinux", "TestSupport"], swiftSettings: settings),
     .testTarget(
-      name: "KernelLogTests", dependencies: ["KernelLog", "Events"], exclude: ["Fixtures"], swiftSettings: settings),
+      name: "KernelLogTests", dependencies: ["KernelLog", "Events"], exclude: ["Fixtures", "Corpus"],
+      swiftSettings: settings),
     .testTarget(
       name: "KernelProbeTests", dependencies: ["KernelProbe", "CProbe", "Events", "TestSupport"],
       swiftSettings: settings),

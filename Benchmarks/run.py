@@ -18,6 +18,7 @@ import time
 
 import bpfcost
 import latency
+import log
 import quiet
 import scores
 import size
@@ -33,6 +34,7 @@ MEASURES = {
     "bpf": bpfcost.measure,
     "storm": storm.measure,
     "scores": scores.measure,
+    "log": log.measure,
     "vm": vm.measure,
 }
 
@@ -85,7 +87,7 @@ def heading(began, load, seconds):
     commit = said("git", "rev-parse", "--short", "HEAD") or "unknown"
     if said("git", "status", "--porcelain"):
         commit += " with changes that are not committed"
-    others = [said("dmesg", "--version"), said("bpftrace", "--version"), said("bpftool", "version").split("\n")[0]]
+    others = [said("dmesg", "--version"), said("bpftrace", "--version"), said("bpftool", "version").split("\n")[0], said("rg", "--version").split("\n")[0]]
     command = " ".join(["python3", "Benchmarks/run.py", *sys.argv[1:]])
     return f"""# Benchmarks
 

@@ -32,8 +32,9 @@ int sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 pid_t gettid(void);
 
-// Declared only with _GNU_SOURCE. Source: memmem(3), tee(2).
+// Declared only with _GNU_SOURCE. Source: memmem(3), memrchr(3), tee(2).
 void *memmem(const void *bytes, size_t count, const void *wanted, size_t wanted_count);
+void *memrchr(const void *bytes, int wanted, size_t count);
 ssize_t tee(int from, int to, size_t bytes, unsigned int flags);
 
 // Has no function in glibc. Source: kcmp(2).
@@ -46,3 +47,38 @@ int pipe2(int ends[2], int flags);
 
 // In glibc since 2.14, declared only with _GNU_SOURCE. Source: open_by_handle_at(2).
 int open_by_handle_at(int mount, void *handle, int flags);
+
+// Has no function in glibc, whose memmem(3) looks for one word and at one byte at a time. The first place at or after
+// `from` where "kill", "Kill" or "oom_" begins; `count` where there is none.
+typedef unsigned char clinux_bytes __attribute__((vector_size(16)));
+static inline size_t clinux_find_kill(const unsigned char *bytes, size_t count, size_t from) {
+  const size_t block = 4 * sizeof(clinux_bytes);
+  size_t place = from;
+  while (place + 3 < count) {
+    while (place + block + 3 <= count) {
+      clinux_bytes found = {0};
+      for (size_t part = 0; part < block; part += sizeof(clinux_bytes)) {
+        clinux_bytes second, third, fourth;
+        __builtin_memcpy(&second, bytes + place + part + 1, sizeof second);
+        __builtin_memcpy(&third, bytes + place + part + 2, sizeof third);
+        __builtin_memcpy(&fourth, bytes + place + part + 3, sizeof fourth);
+        found |= (clinux_bytes)((second == 'i') & (third == 'l') & (fourth == 'l'));
+        found |= (clinux_bytes)((second == 'o') & (third == 'm') & (fourth == '_'));
+      }
+      unsigned long long halves[2];
+      __builtin_memcpy(halves, &found, sizeof halves);
+      if (halves[0] | halves[1])
+        break;
+      place += block;
+    }
+    const size_t end = place + block < count - 3 ? place + block : count - 3;
+    for (; place < end; place++) {
+      const unsigned char *word = bytes + place;
+      if ((word[0] | 0x20) == 'k' && word[1] == 'i' && word[2] == 'l' && word[3] == 'l')
+        return place;
+      if (word[0] == 'o' && word[1] == 'o' && word[2] == 'm' && word[3] == '_')
+        return place;
+    }
+  }
+  return count;
+}

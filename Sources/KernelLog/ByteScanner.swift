@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
 
 /// Walks over bytes from left to right, and takes only what is exactly there.
 ///
@@ -97,9 +99,13 @@ extension ArraySlice<UInt8> {
   func begins(with literal: StaticString) -> Bool {
     let length = literal.utf8CodeUnitCount
     guard count >= length else { return false }
-    return literal.withUTF8Buffer { buffer in
-      for offset in 0..<length where self[startIndex + offset] != buffer[offset] { return false }
-      return true
+    return withUnsafeBufferPointer { memcmp($0.baseAddress!, literal.utf8Start, length) == 0 }
+  }
+
+  func begins(with other: ArraySlice<UInt8>) -> Bool {
+    guard count >= other.count else { return false }
+    return withUnsafeBufferPointer { bytes in
+      other.withUnsafeBufferPointer { $0.isEmpty || memcmp(bytes.baseAddress!, $0.baseAddress!, $0.count) == 0 }
     }
   }
 
@@ -108,8 +114,18 @@ extension ArraySlice<UInt8> {
   /// Where `literal` begins, each place, from left to right.
   func places(of literal: StaticString) -> [Int] {
     let length = literal.utf8CodeUnitCount
-    guard count >= length, length > 0 else { return [] }
-    let first = literal.withUTF8Buffer { $0[0] }
-    return (startIndex...(endIndex - length)).filter { self[$0] == first && self[$0...].begins(with: literal) }
+    return withUnsafeBufferPointer { bytes in
+      var found: [Int] = []
+      guard let base = bytes.baseAddress else { return found }
+      var from = 0
+      while bytes.count - from >= length,
+        let place = memmem(base + from, bytes.count - from, literal.utf8Start, length)
+      {
+        let offset = UnsafeRawPointer(place) - UnsafeRawPointer(base)
+        found.append(startIndex + offset)
+        from = offset + 1
+      }
+      return found
+    }
   }
 }

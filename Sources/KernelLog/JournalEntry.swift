@@ -26,7 +26,16 @@ struct JournalEntry {
     "_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP",
   ]
 
-  private init?(_ fields: [String: [UInt8]]) {
+  /// The name as one of those that an entry is made of; nil where it is none of them.
+  static func wantedName(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> String? {
+    // Nearly all fields of a journal are others: these two letters tell most of them.
+    guard bytes.first == UInt8(ascii: "_") || bytes.first == UInt8(ascii: "M") else { return nil }
+    let name = String(decoding: bytes, as: UTF8.self)
+    return wanted.contains(name) ? name : nil
+  }
+
+  /// Nil where the fields have no message.
+  init?(_ fields: [String: [UInt8]]) {
     guard let text = fields["MESSAGE"] else { return nil }
     func nanoseconds(_ name: String) -> Int64? {
       guard let microseconds = fields[name].flatMap({ Int64(String(decoding: $0, as: UTF8.self)) }),
@@ -93,7 +102,7 @@ private struct FlatJSON {
         body(String(decoding: name, as: UTF8.self), value)
       case UInt8(ascii: "["):
         guard let value = array() else { return false }
-        if let value = value { body(String(decoding: name, as: UTF8.self), value) }
+        if let value { body(String(decoding: name, as: UTF8.self), value) }
       default:
         while let byte = next, byte != UInt8(ascii: ","), byte != UInt8(ascii: "}") { index += 1 }
       }

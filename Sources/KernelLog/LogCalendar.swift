@@ -8,6 +8,26 @@ package struct LogCalendar: Sendable {
   /// The newest that a time without a year can be: nanoseconds since 1970.
   private let nowWallNanoseconds: Int64
   private let thisYear: Int
+  /// The last hour that was asked for, and when it began: the lines of a report are of one.
+  private var lastHour: (hour: Hour, wallSeconds: Int64)?
+
+  /// An hour of a calendar; the offset is nil where it is the time zone of the reader.
+  private struct Hour: Hashable {
+    var year = 0
+    var month = 0
+    var day = 0
+    var hour = 0
+    var offsetSeconds: Int?
+
+    /// Seconds since 1970 when it began.
+    var wallSeconds: Int64 {
+      var parts = tm()
+      (parts.tm_year, parts.tm_mon, parts.tm_mday) = (Int32(year - 1900), Int32(month - 1), Int32(day))
+      parts.tm_hour = Int32(hour)
+      parts.tm_isdst = -1
+      return Int64(offsetSeconds.map { timegm(&parts) - $0 } ?? mktime(&parts))
+    }
+  }
 
   /// `nowWallNanoseconds` decides the year where a logger writes none: the latest that is not in the future.
   package init(nowWallNanoseconds: Int64) {
@@ -18,57 +38,49 @@ package struct LogCalendar: Sendable {
     thisYear = Int(today.tm_year) + 1900
   }
 
-  /// A date and a time of day; the offset is nil where it is the time zone of the reader.
+  /// A date and a time of day.
   private struct Moment {
-    var year = 0
-    var month = 0
-    var day = 0
-    var secondOfDay = 0
+    var hour = Hour()
+    var secondOfHour = 0
     var nanoseconds: Int64 = 0
-    var offsetSeconds: Int?
+  }
 
-    var wallNanoseconds: Int64 {
-      var parts = tm()
-      (parts.tm_year, parts.tm_mon, parts.tm_mday) = (Int32(year - 1900), Int32(month - 1), Int32(day))
-      (parts.tm_hour, parts.tm_min) = (Int32(secondOfDay / 3600), Int32(secondOfDay / 60 % 60))
-      parts.tm_sec = Int32(secondOfDay % 60)
-      parts.tm_isdst = -1
-      let seconds = offsetSeconds.map { timegm(&parts) - $0 } ?? mktime(&parts)
-      return Int64(seconds) * 1_000_000_000 + nanoseconds
-    }
+  private mutating func wallNanoseconds(_ moment: Moment) -> Int64 {
+    if lastHour?.hour != moment.hour { lastHour = (moment.hour, moment.hour.wallSeconds) }
+    return (lastHour!.wallSeconds + Int64(moment.secondOfHour)) * 1_000_000_000 + moment.nanoseconds
   }
 
   /// `Nov 25 10:16:35`, with a fraction of a second where there is one; of syslog and journalctl.
-  func syslog(_ scanner: inout ByteScanner) -> Int64? {
+  mutating func syslog(_ scanner: inout ByteScanner) -> Int64? {
     var ahead = scanner
     guard let month = LogCalendar.month(&ahead), ahead.skip(" ") else { return nil }
     ahead.skipSpaces()
     guard let day = LogCalendar.number(&ahead, 1...31), ahead.skip(" "), var moment = LogCalendar.timeOfDay(&ahead)
     else { return nil }
-    (moment.month, moment.day) = (month, day)
+    (moment.hour.month, moment.hour.day) = (month, day)
     scanner = ahead
-    moment.year = thisYear
+    moment.hour.year = thisYear
     // A clock may be a little ahead of ours: a day is not the year before.
-    if moment.wallNanoseconds > nowWallNanoseconds + 86_400_000_000_000 { moment.year -= 1 }
-    return moment.wallNanoseconds
+    if wallNanoseconds(moment) > nowWallNanoseconds + 86_400_000_000_000 { moment.hour.year -= 1 }
+    return wallNanoseconds(moment)
   }
 
   /// `2026-11-25T10:16:35.123456+00:00`; a blank for the T, a comma for the point, an offset without a colon or none.
-  func iso8601(_ scanner: inout ByteScanner) -> Int64? {
+  mutating func iso8601(_ scanner: inout ByteScanner) -> Int64? {
     var ahead = scanner
     guard let year = LogCalendar.number(&ahead, 1970...2261, digits: 4), ahead.skip("-"),
       let month = LogCalendar.number(&ahead, 1...12, digits: 2), ahead.skip("-"),
       let day = LogCalendar.number(&ahead, 1...31, digits: 2), ahead.skip("T") || ahead.skip(" "),
       var moment = LogCalendar.timeOfDay(&ahead)
     else { return nil }
-    (moment.year, moment.month, moment.day) = (year, month, day)
-    moment.offsetSeconds = LogCalendar.offset(&ahead)
+    (moment.hour.year, moment.hour.month, moment.hour.day) = (year, month, day)
+    moment.hour.offsetSeconds = LogCalendar.offset(&ahead)
     scanner = ahead
-    return moment.wallNanoseconds
+    return wallNanoseconds(moment)
   }
 
   /// `Wed Nov 25 10:16:35 2026`, of dmesg --ctime.
-  func ctime(_ scanner: inout ByteScanner) -> Int64? {
+  mutating func ctime(_ scanner: inout ByteScanner) -> Int64? {
     var ahead = scanner
     guard LogCalendar.weekday(&ahead), ahead.skip(" "), let month = LogCalendar.month(&ahead), ahead.skip(" ") else {
       return nil
@@ -77,13 +89,13 @@ package struct LogCalendar: Sendable {
     guard let day = LogCalendar.number(&ahead, 1...31), ahead.skip(" "), var moment = LogCalendar.timeOfDay(&ahead),
       ahead.skip(" "), let year = LogCalendar.number(&ahead, 1970...2261, digits: 4)
     else { return nil }
-    (moment.year, moment.month, moment.day) = (year, month, day)
+    (moment.hour.year, moment.hour.month, moment.hour.day) = (year, month, day)
     scanner = ahead
-    return moment.wallNanoseconds
+    return wallNanoseconds(moment)
   }
 
   /// `Wed 2026-11-25 10:16:35 UTC`, of journalctl --output=short-full; a zone that is not UTC is taken for the reader's.
-  func shortFull(_ scanner: inout ByteScanner) -> Int64? {
+  mutating func shortFull(_ scanner: inout ByteScanner) -> Int64? {
     var ahead = scanner
     guard LogCalendar.weekday(&ahead), ahead.skip(" "), let local = iso8601(&ahead) else { return nil }
     guard ahead.skip(" ") else { return nil }
@@ -99,14 +111,14 @@ package struct LogCalendar: Sendable {
   }
 
   /// The same date and time, taken as UTC.
-  private func utc(_ scanner: inout ByteScanner) -> Int64? {
+  private mutating func utc(_ scanner: inout ByteScanner) -> Int64? {
     guard let year = LogCalendar.number(&scanner, 1970...2261, digits: 4), scanner.skip("-"),
       let month = LogCalendar.number(&scanner, 1...12, digits: 2), scanner.skip("-"),
       let day = LogCalendar.number(&scanner, 1...31, digits: 2), scanner.skip(" "),
       var moment = LogCalendar.timeOfDay(&scanner)
     else { return nil }
-    (moment.year, moment.month, moment.day, moment.offsetSeconds) = (year, month, day, 0)
-    return moment.wallNanoseconds
+    moment.hour = Hour(year: year, month: month, day: day, hour: moment.hour.hour, offsetSeconds: 0)
+    return wallNanoseconds(moment)
   }
 
   /// `10:16:35`, and up to nine digits after a point or a comma.
@@ -116,7 +128,7 @@ package struct LogCalendar: Sendable {
       let second = number(&scanner, 0...60, digits: 2)
     else { return nil }
     var moment = Moment()
-    moment.secondOfDay = (hour * 60 + minute) * 60 + second
+    (moment.hour.hour, moment.secondOfHour) = (hour, minute * 60 + second)
     var ahead = scanner
     if ahead.skip(".") || ahead.skip(","), let nanoseconds = ahead.fraction() {
       moment.nanoseconds = nanoseconds

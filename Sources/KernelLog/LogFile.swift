@@ -36,23 +36,35 @@ package struct LogFile {
     var bootID: String?
   }
 
+  private enum Form {
+    /// The first bytes, as long as they may be those of an export.
+    case unknown([UInt8])
+    case lines
+    case export(JournalExport)
+  }
+
   private struct Reading {
+    var key: Key
     var assembler: ReportAssembler
     var lastMonotonic: Int64?
     var lastUse: UInt64
   }
 
   private let log: LogSource
-  private let calendar: LogCalendar
+  private var calendar: LogCalendar
+  private var known = LogPrefix.Known()
   private let numbers: DecisionNumbers
+  private var form = Form.unknown([])
   private var text = LogText()
-  private var readings: [Key: Reading] = [:]
+  private var readings: [Reading] = []
+  /// Where the last line's is.
+  private var lastPlace = 0
   private var uses: UInt64 = 0
   private var abandonedOfClosed: Int64 = 0
 
   /// Reports that began and of which no kill was seen, of all hosts.
   package var reportsAbandoned: Int64 {
-    readings.values.reduce(abandonedOfClosed) { $0 + $1.assembler.reportsAbandoned }
+    readings.reduce(abandonedOfClosed) { $0 + $1.assembler.reportsAbandoned }
   }
 
   /// `numbers` goes on over several files.
@@ -64,6 +76,39 @@ package struct LogFile {
 
   /// Takes the next bytes, in pieces of any length; `tell` gets what is complete by them.
   package mutating func take(_ piece: UnsafeBufferPointer<UInt8>, tell: (LocatedEvent) -> Void) {
+    switch form {
+    case .unknown(let first): takeFirst(first + piece, tell)
+    case .lines: takeLines(piece, tell)
+    case .export(let export): takeExport(piece, export, tell)
+    }
+  }
+
+  /// Waits until it is known what the log is.
+  private mutating func takeFirst(_ bytes: [UInt8], _ tell: (LocatedEvent) -> Void) {
+    let beginning = JournalExport.beginning
+    guard bytes.starts(with: beginning) || !beginning.starts(with: bytes) else {
+      form = .unknown(bytes)
+      return
+    }
+    form = bytes.starts(with: beginning) ? .export(JournalExport()) : .lines
+    text = LogText(isJSON: bytes.first == UInt8(ascii: "{"))
+    bytes.withUnsafeBufferPointer { take($0, tell: tell) }
+  }
+
+  private mutating func takeExport(
+    _ piece: UnsafeBufferPointer<UInt8>, _ export: JournalExport, _ tell: (LocatedEvent) -> Void
+  ) {
+    var export = export
+    form = .lines
+    guard let other = export.take(piece, tell: { takeEntry($0, tell) }) else {
+      form = .export(export)
+      return
+    }
+    other.before.withUnsafeBufferPointer { takeLines($0, tell) }
+    takeLines(UnsafeBufferPointer(rebasing: piece[other.rest...]), tell)
+  }
+
+  private mutating func takeLines(_ piece: UnsafeBufferPointer<UInt8>, _ tell: (LocatedEvent) -> Void) {
     var text = text
     self.text = LogText()
     text.take(piece, wantsAll: isWaiting) { line in
@@ -75,63 +120,80 @@ package struct LogFile {
 
   /// The log has ended: what is open is told.
   package mutating func end(tell: (LocatedEvent) -> Void) {
+    if case .unknown(let first) = form {
+      form = .lines
+      first.withUnsafeBufferPointer { takeLines($0, tell) }
+    }
+    if case .export(var export) = form {
+      export.end { takeEntry($0, tell) }.withUnsafeBufferPointer { takeLines($0, tell) }
+    }
     var text = text
     text.end(wantsAll: isWaiting) { line in
       take(line, tell)
       return false
     }
-    for key in readings.keys.sorted(by: { readings[$0]!.lastUse < readings[$1]!.lastUse }) { close(key, tell) }
+    readings.sort { $0.lastUse < $1.lastUse }
+    for place in readings.indices { flush(place, tell) }
+    readings = []
   }
 
   /// A report has begun somewhere, and its other lines are to come.
-  private var isWaiting: Bool { readings.contains { !$0.value.assembler.isIdle } }
+  private var isWaiting: Bool { readings.contains { !$0.assembler.isIdle } }
 
   private mutating func take(_ bytes: ArraySlice<UInt8>, _ tell: (LocatedEvent) -> Void) {
     var bytes = bytes.contains(0x1b) ? LogFile.withoutColours(bytes)[...] : bytes
     if bytes.last == 0x0d { bytes = bytes.dropLast() }
     if let record = KmsgRecord(bytes) { return take(LogLine(record), Key(), tell) }
-    if let entry = JournalEntry(json: bytes) {
-      return take(entry.line, Key(host: entry.host, bootID: entry.bootID), tell)
-    }
-    let prefix = LogPrefix(bytes, calendar: calendar)
+    if let entry = JournalEntry(json: bytes) { return takeEntry(entry, tell) }
+    let prefix = LogPrefix(bytes, calendar: &calendar, known: &known)
     let line = LogLine(
       text: Array(bytes[prefix.textStart...]), monotonicNanoseconds: prefix.monotonicNanoseconds,
       wallNanoseconds: prefix.wallNanoseconds, caller: prefix.caller, isFromKernel: prefix.isFromKernel)
     take(line, Key(host: prefix.host), tell)
   }
 
+  private mutating func takeEntry(_ entry: JournalEntry, _ tell: (LocatedEvent) -> Void) {
+    take(entry.line, Key(host: entry.host, bootID: entry.bootID), tell)
+  }
+
   private mutating func take(_ line: LogLine, _ key: Key, _ tell: (LocatedEvent) -> Void) {
-    if readings[key] == nil {
-      // Most that holds the word begins no report: nothing is opened for it.
-      guard line.isFromKernel, ReportLine(line.text) != .other else { return }
-      if readings.count >= LogFile.hostsMax, let oldest = readings.min(by: { $0.value.lastUse < $1.value.lastUse }) {
-        close(oldest.key, tell)
-      }
-      readings[key] = Reading(assembler: ReportAssembler(log, numbers: numbers), lastMonotonic: nil, lastUse: 0)
-    }
+    guard let place = place(of: key, for: line, tell) else { return }
+    lastPlace = place
     if let now = line.monotonicNanoseconds {
-      if let last = readings[key]!.lastMonotonic, now < last - LogFile.bootGapNanoseconds { flush(key, tell) }
-      readings[key]!.lastMonotonic = now
+      if let last = readings[place].lastMonotonic, now < last - LogFile.bootGapNanoseconds { flush(place, tell) }
+      readings[place].lastMonotonic = now
     }
     uses += 1
-    readings[key]!.lastUse = uses
-    report(readings[key]!.assembler.consume(line), key, tell)
-    let isAfterKill = readings[key]!.assembler.killsWaiting > 0
+    readings[place].lastUse = uses
+    report(readings[place].assembler.consume(line), place, tell)
+    let isAfterKill = readings[place].assembler.killsWaiting > 0
     let patience = isAfterKill ? LogFile.ordinaryLinesAfterKillMax : LogFile.ordinaryLinesMax
-    if readings[key]!.assembler.ordinaryLines > patience { flush(key, tell) }
+    if readings[place].assembler.ordinaryLines > patience { flush(place, tell) }
   }
 
-  private mutating func flush(_ key: Key, _ tell: (LocatedEvent) -> Void) {
-    report(readings[key]!.assembler.flush(), key, tell)
+  /// Where the reading of a host's boot is; a new one for a line that begins a report, nil for another of nobody's.
+  private mutating func place(of key: Key, for line: LogLine, _ tell: (LocatedEvent) -> Void) -> Int? {
+    if lastPlace < readings.count, readings[lastPlace].key == key { return lastPlace }
+    if let place = readings.firstIndex(where: { $0.key == key }) { return place }
+    // Most that holds the word begins no report: nothing is opened for it.
+    guard line.isFromKernel, ReportLine(line.text) != .other else { return nil }
+    if readings.count >= LogFile.hostsMax,
+      let oldest = readings.indices.min(by: { readings[$0].lastUse < readings[$1].lastUse })
+    {
+      flush(oldest, tell)
+      abandonedOfClosed += readings.remove(at: oldest).assembler.reportsAbandoned
+    }
+    readings.append(
+      Reading(key: key, assembler: ReportAssembler(log, numbers: numbers), lastMonotonic: nil, lastUse: 0))
+    return readings.count - 1
   }
 
-  private mutating func close(_ key: Key, _ tell: (LocatedEvent) -> Void) {
-    flush(key, tell)
-    abandonedOfClosed += readings[key]!.assembler.reportsAbandoned
-    readings[key] = nil
+  private mutating func flush(_ place: Int, _ tell: (LocatedEvent) -> Void) {
+    report(readings[place].assembler.flush(), place, tell)
   }
 
-  private func report(_ events: [LoggedEvent], _ key: Key, _ tell: (LocatedEvent) -> Void) {
+  private func report(_ events: [LoggedEvent], _ place: Int, _ tell: (LocatedEvent) -> Void) {
+    let key = readings[place].key
     for event in events { tell(LocatedEvent(event, host: key.host, bootID: key.bootID)) }
   }
 

@@ -5,7 +5,7 @@ import Events
 ///
 /// Each form is known by its own shape, and by nothing that a process may choose. Source: dmesg(1), journalctl(1)
 /// --output, RFC 3164, RFC 5424 as rsyslog writes it to files; kernel/printk/printk.c, print_prefix().
-struct LogPrefix: Hashable {
+struct LogPrefix {
   /// Bytes of a prefix of no known shape, before the kernel's own time stamp.
   static let foreignBytesMax = 200
 
@@ -17,13 +17,39 @@ struct LogPrefix: Hashable {
   var isFromKernel = true
   /// Where the kernel's words begin.
   var textStart: Int
+  /// What the logger wrote ends here, before the kernel's own stamp where there is one, and named this host.
+  private var logger: (end: Int, host: KernelName)?
 
-  /// Every line has one, if only an empty one.
-  init(_ line: ArraySlice<UInt8>, calendar: LogCalendar) {
+  /// What a logger put before the kernel's own time stamp, and what it means: the lines of a report have it in common.
+  struct Known {
+    fileprivate var bytes: ArraySlice<UInt8> = []
+    fileprivate var host: KernelName?
+    fileprivate var wallNanoseconds: Int64?
+  }
+
+  /// Every line has one, if only an empty one; `known` is the last line's.
+  init(_ line: ArraySlice<UInt8>, calendar: inout LogCalendar, known: inout Known) {
+    guard !known.bytes.isEmpty, line.begins(with: known.bytes) else {
+      self.init(line, calendar: &calendar)
+      if let logger {
+        known = Known(bytes: line[..<logger.end], host: logger.host, wallNanoseconds: wallNanoseconds)
+      }
+      return
+    }
+    self.init(textStart: line.startIndex + known.bytes.count)
+    (host, wallNanoseconds) = (known.host, known.wallNanoseconds)
+    var scanner = ByteScanner(line[textStart...])
+    if takeStamp(&scanner) { textStart = scanner.index }
+  }
+
+  private init(textStart: Int) { self.textStart = textStart }
+
+  /// The same of a line by itself.
+  init(_ line: ArraySlice<UInt8>, calendar: inout LogCalendar) {
     textStart = line.startIndex
     var scanner = ByteScanner(line)
     takeLevel(&scanner)
-    if takeStamp(&scanner) || takeLogger(&scanner, calendar) || takeCtime(&scanner, calendar) {
+    if takeStamp(&scanner) || takeLogger(&scanner, &calendar) || takeCtime(&scanner, &calendar) {
       textStart = scanner.index
     } else {
       takeForeign(line)
@@ -85,7 +111,7 @@ struct LogPrefix: Hashable {
   }
 
   /// A wall-clock time, then `host identifier: `; or, of dmesg --time-format=iso, the kernel's words at once.
-  private mutating func takeLogger(_ scanner: inout ByteScanner, _ calendar: LogCalendar) -> Bool {
+  private mutating func takeLogger(_ scanner: inout ByteScanner, _ calendar: inout LogCalendar) -> Bool {
     var ahead = scanner
     var isISO = false
     if let wall = calendar.syslog(&ahead) {
@@ -109,6 +135,7 @@ struct LogPrefix: Hashable {
     if let host = LogPrefix.hostAndIdentifier(&behind, only: "kernel") {
       self.host = host
       scanner = behind
+      logger = (behind.index, host)
       var stamped = scanner
       if takeStamp(&stamped) { scanner = stamped }
     } else if let host = LogPrefix.hostAndIdentifier(&behind, only: nil), !isISO || !LogPrefix.isKernels(ahead.rest) {
@@ -151,7 +178,7 @@ struct LogPrefix: Hashable {
   }
 
   /// `[Wed Nov 25 10:16:35 2026] `, of dmesg --ctime.
-  private mutating func takeCtime(_ scanner: inout ByteScanner, _ calendar: LogCalendar) -> Bool {
+  private mutating func takeCtime(_ scanner: inout ByteScanner, _ calendar: inout LogCalendar) -> Bool {
     var ahead = scanner
     guard ahead.skip("["), let wall = calendar.ctime(&ahead), ahead.skip("] ") else { return false }
     wallNanoseconds = wall

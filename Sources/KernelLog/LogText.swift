@@ -4,15 +4,19 @@ import Glibc
 
 /// Cuts a log that comes in pieces into lines, and passes over those that cannot be of an OOM report.
 ///
-/// Only a line that holds `oom`, `kill` or `Kill` can begin one; so while nobody waits for lines, all others are passed
-/// over. What is kept from piece to piece is one unfinished line, of bounded length.
+/// Only a line that holds `oom_`, `kill` or `Kill` can begin one, as text or as the numbers that journalctl's JSON has for a
+/// message that is not UTF-8; so while nobody waits for lines, all others are passed over. What is kept from piece to piece is one unfinished line, of bounded length.
 struct LogText {
   /// Bytes of a line that is kept; of a longer one the rest is passed over. Kernel: a record has at most 1024 bytes, a
   /// JSON entry of the journal that holds one not 64 KiB.
   static let lineBytesMax = 64 * 1024
 
+  /// Whether messages may be written as numbers.
+  private let isJSON: Bool
   private var unfinished: [UInt8] = []
   private var isTooLong = false
+
+  init(isJSON: Bool = false) { self.isJSON = isJSON }
 
   /// Takes the next piece. `line` gets each line that is wanted, without its end, and says whether it wants the ones
   /// after it whatever they hold.
@@ -20,13 +24,13 @@ struct LogText {
     _ piece: UnsafeBufferPointer<UInt8>, wantsAll: Bool, line: (ArraySlice<UInt8>) -> Bool
   ) {
     var wantsAll = wantsAll
-    var words = Words(piece)
+    var words = Words(piece, isJSON: isJSON)
     var start = 0
     if !unfinished.isEmpty || isTooLong {
       guard let end = LogText.newline(piece, from: 0) else { return keep(piece, from: 0) }
       if !isTooLong {
         keep(UnsafeBufferPointer(rebasing: piece[..<end]), from: 0)
-        if !isTooLong, wantsAll || LogText.mayBegin(unfinished) { wantsAll = line(unfinished[...]) }
+        if !isTooLong, wantsAll || mayBegin(unfinished) { wantsAll = line(unfinished[...]) }
       }
       unfinished.removeAll(keepingCapacity: true)
       isTooLong = false
@@ -49,7 +53,7 @@ struct LogText {
 
   /// The log has ended: its last line may lack its end.
   mutating func end(wantsAll: Bool, line: (ArraySlice<UInt8>) -> Bool) {
-    if !unfinished.isEmpty, !isTooLong, wantsAll || LogText.mayBegin(unfinished) { _ = line(unfinished[...]) }
+    if !unfinished.isEmpty, !isTooLong, wantsAll || mayBegin(unfinished) { _ = line(unfinished[...]) }
     unfinished.removeAll()
     isTooLong = false
   }
@@ -72,45 +76,48 @@ struct LogText {
   }
 
   private static func lineStart(_ piece: UnsafeBufferPointer<UInt8>, before end: Int, notBefore start: Int) -> Int {
-    var index = end
-    while index > start, piece[index - 1] != 0x0a { index -= 1 }
-    return index
+    guard end > start, let base = piece.baseAddress, let found = memrchr(base + start, 0x0a, end - start) else {
+      return start
+    }
+    return UnsafeRawPointer(found) - UnsafeRawPointer(base) + 1
   }
 
-  private static func mayBegin(_ line: [UInt8]) -> Bool {
+  private func mayBegin(_ line: [UInt8]) -> Bool {
     line.withUnsafeBufferPointer { piece in
-      var words = Words(piece)
+      var words = Words(piece, isJSON: isJSON)
       return words.next(from: 0) != nil
     }
   }
 }
 
-/// Where `oom`, `kill` and `Kill` are in a piece, from left to right; each is looked for once.
+/// Where `oom_`, `kill` and `Kill` are in a piece, from left to right; each is looked for once.
 private struct Words {
   private let piece: UnsafeBufferPointer<UInt8>
-  /// The next place of each, as far as it was looked for; the end where there is none.
-  private var oom = -1
-  private var kill = -1
+  /// The next place of a word, as far as it was looked for; the end where there is none.
+  private var word = -1
+  /// The same of a word's numbers; only JSON has them.
+  private var oomNumbers: Int
+  private var killNumbers: Int
 
-  init(_ piece: UnsafeBufferPointer<UInt8>) { self.piece = piece }
+  init(_ piece: UnsafeBufferPointer<UInt8>, isJSON: Bool) {
+    self.piece = piece
+    oomNumbers = isJSON ? -1 : piece.count
+    killNumbers = oomNumbers
+  }
 
   /// The first of them at or after `start`.
   mutating func next(from start: Int) -> Int? {
-    if oom < start { oom = Words.place(of: "oom", in: piece, from: start) ?? piece.count }
-    while kill < start || (kill < piece.count && !isKill(kill)) {
-      kill = Words.place(of: "ill", in: piece, from: max(start, kill + 1)) ?? piece.count
-    }
-    let first = min(oom, kill)
+    if word < start, let base = piece.baseAddress { word = clinux_find_kill(base, piece.count, start) }
+    if oomNumbers < start { oomNumbers = place(of: "111,111,109,95", from: start) }
+    if killNumbers < start { killNumbers = place(of: "105,108,108", from: start) }
+    let first = min(word, oomNumbers, killNumbers)
     return first < piece.count ? first : nil
   }
 
-  private func isKill(_ place: Int) -> Bool { place > 0 && piece[place - 1] | 0x20 == UInt8(ascii: "k") }
-
-  /// Source: memmem(3), which passes over what it does not seek several bytes at a time.
-  private static func place(of word: StaticString, in piece: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+  private func place(of numbers: StaticString, from start: Int) -> Int {
     guard start < piece.count, let base = piece.baseAddress,
-      let found = memmem(base + start, piece.count - start, word.utf8Start, word.utf8CodeUnitCount)
-    else { return nil }
+      let found = memmem(base + start, piece.count - start, numbers.utf8Start, numbers.utf8CodeUnitCount)
+    else { return piece.count }
     return UnsafeRawPointer(found) - UnsafeRawPointer(base)
   }
 }

@@ -39,13 +39,20 @@ struct MemInfo: Hashable {
   mutating func take(_ text: [UInt8]) {
     if text[...].begins(with: "Node ") { return takeZone(text) }
     if text[...].begins(with: "lowmem_reserve[]:") { return takeReserve(text) }
-    for (label, unit, name) in MemInfo.labels {
+    for (label, unit, name) in MemInfo.labels where MemInfo.mayBe(text, label) {
       var scanner = ByteScanner(text)
       guard let value: Int64 = scanner.number(after: label, unit: unit), value >= 0, scanner.isAtEnd else { continue }
       return keep(name, value)
     }
     // The counters of the host are one record of several lines; a log of text lines has them one by one.
+    guard text.contains(UInt8(ascii: ":")) else { return }
     for line in text.split(separator: UInt8(ascii: "\n")) { takeCounters(line) }
+  }
+
+  /// By the first byte: a number, or the label's.
+  private static func mayBe(_ text: [UInt8], _ label: StaticString) -> Bool {
+    guard let first = text.first else { return false }
+    return label.utf8CodeUnitCount == 0 ? first.isDigit : first == label.utf8Start.pointee
   }
 
   /// `slab_reclaimable:1 slab_unreclaimable:2`: all words must be of this form.

@@ -81,4 +81,70 @@ import Testing
     let ids = Line.all(in: ended.output).filter { $0.type == "oom_kill" }.map { $0.number("decision", "id") }
     #expect(ids == [1, 2])
   }
+
+  /// Without a file, where journalctl is a script that writes this; standard output's lines of kills.
+  private static func host(_ journal: String?) -> (ended: Program.Ended, kills: [Line]) {
+    let folder = "/tmp/oomwitness-journal-\(getpid())"
+    mkdir(folder, 0o755)
+    defer {
+      unlink(folder + "/journalctl")
+      rmdir(folder)
+    }
+    if let journal {
+      Files.write("#!/bin/sh\nexec cat \(journal)\n", to: folder + "/journalctl")
+      chmod(folder + "/journalctl", 0o755)
+    }
+    let path = journal == nil ? folder : folder + ":/usr/bin:/bin"
+    let ended = Program.run(
+      "/bin/sh", ["-c", "PATH=\(path) exec \(Program.oomwitness) analyze --output ndjson"])
+    return (ended, Line.all(in: ended.output).filter { $0.type == "oom_kill" })
+  }
+
+  @Test(
+    "without a file the journal's boots come first, then this one's",
+    .enabled(if: access("/dev/kmsg", R_OK) == 0 || Requirement.mustRun, "needs the right to read /dev/kmsg"))
+  func journal() {
+    let (ended, kills) = AnalyzeTests.host(AnalyzeTests.fixtures + "journal.export")
+    let alone = AnalyzeTests.host(nil)
+    #expect(ended.status == 0 && ended.errors == "" && alone.ended.status == 0 && alone.ended.errors == "")
+    #expect(kills.prefix(4).map { $0.number("victim", "pid") } == [4584, 118, 116, 115])
+    #expect(kills.prefix(4).allSatisfy { $0.text("source") == "log" && $0.text("host") == "db-1" })
+    #expect(kills.dropFirst(4).allSatisfy { $0.text("source") == "kmsg" })
+    // Another test may kill meanwhile, and the kernel may overwrite: what is told of this boot goes on where it was.
+    #expect(kills.count >= 4 && alone.kills.allSatisfy { $0.text("source") == "kmsg" })
+    let ids = kills.compactMap { $0.number("decision", "id") }
+    #expect(ids == ids.sorted() && ids.first == 1)
+  }
+
+  @Test(
+    "a kill that both the journal and /dev/kmsg have is told once",
+    .enabled(if: Python.mayRun && access("/dev/kmsg", R_OK) == 0, "needs python3 and the right to read /dev/kmsg"))
+  func once() {
+    let path = Python.temporaryFile("")
+    defer { unlink(path) }
+    let made = Python.run(AnalyzeTests.exportOfThisBoot, [path])
+    #expect(made.status == 0, "\(made.output)")
+    let twice = AnalyzeTests.host(path).kills.map {
+      "\($0.number("monotonic_ns") ?? 0) \($0.number("victim", "tid") ?? 0)"
+    }
+    #expect(Set(twice).count == twice.count)
+  }
+
+  /// Writes what /dev/kmsg holds as the journal of this boot.
+  private static let exportOfThisBoot = """
+    import os, re, struct, sys
+    boot = open("/proc/sys/kernel/random/boot_id").read().strip().replace("-", "")
+    kmsg = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    with open(sys.argv[1], "wb") as out:
+        out.write(b"__CURSOR=a\\n\\n")
+        while True:
+            try: record = os.read(kmsg, 16384)
+            except BlockingIOError: break
+            except BrokenPipeError: continue
+            found = re.match(rb"(\\d+),\\d+,(\\d+),[^;]*;([^\\n]*)", record)
+            if not found or int(found[1]) >> 3: continue
+            text = re.sub(rb"\\\\x([0-9a-f]{2})", lambda one: bytes([int(one[1], 16)]), found[3])
+            out.write(b"_BOOT_ID=" + boot.encode() + b"\\n_TRANSPORT=kernel\\n_SOURCE_MONOTONIC_TIMESTAMP=" + found[2])
+            out.write(b"\\nMESSAGE\\n" + struct.pack("<Q", len(text)) + text + b"\\n\\n")
+    """
 }

@@ -77,7 +77,7 @@ import Testing
     "5.10-memcg", "6.1-alloctask", "6.12-system", "6.18-storm", "7.2-group", "6.12-nokillable",
   ]
 
-  private static func text(_ fixture: Fixture, _ form: Form) -> [UInt8] {
+  static func text(_ fixture: Fixture, _ form: Form) -> [UInt8] {
     fixture.records.compactMap { KmsgRecord($0) }.filter { $0.facility == 0 && !$0.isContinuation }.flatMap { record in
       record.text.split(separator: 0x0a, omittingEmptySubsequences: false).flatMap { line in
         Array(form.prefix(record.microseconds, record.caller?.text).utf8) + line + Array(form.suffix.utf8) + [0x0a]
@@ -86,7 +86,7 @@ import Testing
   }
 
   /// What must not depend on the form: whom, by which id, with what.
-  private static func facts(_ events: [LocatedEvent]) -> [String] {
+  static func facts(_ events: [LocatedEvent]) -> [String] {
     events.compactMap { located in
       switch located.logged.event {
       case .oomKill(let kill):
@@ -206,16 +206,16 @@ import Testing
 
   @Test("a logger's time is read as it was meant", arguments: times)
   func time(text: String, wall: Int64?) {
-    let calendar = LogCalendar(nowWallNanoseconds: LogFileTests.now)
-    let prefix = LogPrefix(Array((text + "x").utf8)[...], calendar: calendar)
+    var calendar = LogCalendar(nowWallNanoseconds: LogFileTests.now)
+    let prefix = LogPrefix(Array((text + "x").utf8)[...], calendar: &calendar)
     #expect(prefix.wallNanoseconds == wall)
   }
 
   @Test("a time without a year is of the latest that is not in the future")
   func year() {
-    let calendar = LogCalendar(nowWallNanoseconds: LogFileTests.now)
+    var calendar = LogCalendar(nowWallNanoseconds: LogFileTests.now)
     func wall(_ text: String) -> Int64 {
-      LogPrefix(Array((text + " h kernel: x").utf8)[...], calendar: calendar).wallNanoseconds ?? 0
+      LogPrefix(Array((text + " h kernel: x").utf8)[...], calendar: &calendar).wallNanoseconds ?? 0
     }
     let day: Int64 = 86_400_000_000_000
     #expect(wall("Nov 25 10:16:35") > LogFileTests.now - day && wall("Nov 25 10:16:35") < LogFileTests.now + day)

@@ -127,7 +127,7 @@ def take_sharers(pool: list[dict], told: list[tuple[dict, Kill]]) -> list[dict]:
 def check_decision(findings: Findings, events: list[dict], decision: Decision) -> None:
     """What the events of one decision say of it, together: its number of kills, who was chosen, and how."""
     findings.where = f"decision about {decision.kills[0].tid}"
-    path = {"memcg_group", "scan"} if decision.group else {"scan"}
+    path = {"memcg_group"} if decision.group else {"scan"}
     if "oom_kill_allocating_task" in decision.kills[0].message:
         path = {"allocating_task"}
     elif decision.report and decision.report.order == -1:

@@ -11,7 +11,7 @@ Sources: Linux 5.10 to 7.2, mm/oom_kill.c (dump_header, dump_tasks, __oom_kill_p
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 UNLIMITED_KB = 9007199254740988  # PAGE_COUNTER_MAX in kB: "no limit". Kernel: include/linux/page_counter.h
 CUT_BYTES = 960  # the kernel cuts a fragment somewhat above this. Kernel: printk.c, PRINTKRB_RECORD_MAX is 1024
@@ -25,7 +25,8 @@ USAGE = re.compile(rb"(memory|memory\+swap|swap): usage (\d+)kB, limit (\d+)kB, 
 STATS = re.compile(rb"Memory cgroup stats for (.*):", re.DOTALL)
 ZONE = re.compile(rb"Node (\d+) \S+ free:.* present:(\d+)kB managed:")
 COUNTED = re.compile(rb"(\d+) pages (RAM|reserved)")
-SWAP = re.compile(rb"Total swap = (\d+)kB")
+SWAP = re.compile(rb"(Total|Free) swap  ?= (\d+)kB")
+COUNTERS = re.compile(rb"\b(free|shmem|slab_reclaimable|slab_unreclaimable|pagetables):(\d+)(?!\d*kB)")
 TABLE = re.compile(rb"\[  pid  \] +(uid .*) name")
 CONSTRAINT = re.compile(rb"oom-kill:constraint=CONSTRAINT_(\w+),nodemask=(\(null\)|[\d,-]*),cpuset=(.*)", re.DOTALL)
 TASK_END = re.compile(rb",task=" + NAME + rb",pid=(\d+),uid=(-?\d+)\Z", re.DOTALL)
@@ -38,6 +39,7 @@ KILLED = re.compile(
 )
 GROUP = re.compile(rb"Tasks in (.*) are going to be killed due to memory\.oom\.group set", re.DOTALL)
 REAPED = re.compile(rb"oom_reaper: reaped process (\d+) \(" + NAME + rb"\), now anon-rss:", re.DOTALL)
+NOT_REAPED = re.compile(rb"oom_reaper: unable to reap pid:(\d+) \(" + NAME + rb"\)", re.DOTALL)
 SUPPRESSED = re.compile(rb"oom_kill_process: (\d+) callbacks suppressed")
 NO_KILLABLE = b"Out of memory and no killable processes..."
 
@@ -96,9 +98,12 @@ class Report:
     ram_pages: int | None = None
     reserved_pages: int | None = None
     swap_total_kb: int | None = None
+    swap_free_kb: int | None = None
+    counters: dict[str, int] = field(default_factory=dict)  # pages of the host: "free", "shmem", ...
     columns: list[str] | None = None
     rows: list[TaskRow] = field(default_factory=list)
     constraint: Constraint | None = None
+    end_microseconds: int = 0  # when the line came that ends it, on the log's clock
 
     def row(self, tid: int) -> TaskRow | None:
         return next((row for row in self.rows if row.tid == tid), None)
@@ -118,6 +123,16 @@ class Kill:
     uid: int
     pgtables_kb: int
     oom_score_adj: int
+    microseconds: int  # on the log's clock
+
+
+@dataclass
+class Reaped:
+    """What the reaper did to a thread's memory: `finished`, or gave up."""
+
+    tid: int
+    finished: bool
+    microseconds: int
 
 
 @dataclass
@@ -140,7 +155,7 @@ class Decision:
 class KernelLog:
     decisions: list[Decision] = field(default_factory=list)
     no_killable: list[Report] = field(default_factory=list)
-    reaped: list[int] = field(default_factory=list)
+    reaped: list[Reaped] = field(default_factory=list)
     reports_suppressed: int = 0
     missing_records: int = 0
 
@@ -194,15 +209,15 @@ def parse(raw: bytes) -> KernelLog:
         if match := INVOKED.fullmatch(text):
             report = begin_report(match)
         elif match := KILLED.fullmatch(text):
-            add_kill(log, report, make_kill(match), opens_group=announces_group(lines, index))
+            add_kill(log, report, make_kill(match, record.microseconds), opens_group=announces_group(lines, index))
             report = None
         elif match := GROUP.fullmatch(text):
             log.decisions[-1].group = match[1]
         elif text == NO_KILLABLE:
-            log.no_killable += [report] if report else []
+            log.no_killable += [replace(report, end_microseconds=record.microseconds)] if report else []
             report = None
-        elif match := REAPED.match(text):
-            log.reaped.append(int(match[1]))
+        elif match := REAPED.match(text) or NOT_REAPED.fullmatch(text):
+            log.reaped.append(Reaped(int(match[1]), match.re is REAPED, record.microseconds))
         elif match := SUPPRESSED.fullmatch(text):
             log.reports_suppressed += int(match[1])
         elif report:
@@ -229,9 +244,9 @@ def add_kill(log: KernelLog, report: Report | None, kill: Kill, *, opens_group: 
         log.decisions.append(Decision(report, [kill]))
 
 
-def make_kill(match: re.Match[bytes]) -> Kill:
+def make_kill(match: re.Match[bytes], microseconds: int) -> Kill:
     numbers = [int(match[index]) for index in range(4, 11)]
-    return Kill(match[1].decode(), int(match[2]), match[3], *numbers)
+    return Kill(match[1].decode(), int(match[2]), match[3], *numbers, microseconds)
 
 
 def begin_report(match: re.Match[bytes]) -> Report:
@@ -256,13 +271,16 @@ def add_to_report(report: Report, record: Record) -> None:
         name = "ram_pages" if match[2] == b"RAM" else "reserved_pages"
         setattr(report, name, int(match[1]))
     elif match := SWAP.fullmatch(text):
-        report.swap_total_kb = int(match[1])
+        setattr(report, "swap_total_kb" if match[1] == b"Total" else "swap_free_kb", int(match[2]))
     elif match := TABLE.fullmatch(text):
         report.columns = match[1].decode().split()
     elif match := CONSTRAINT.fullmatch(text):
         report.constraint = make_constraint(match, report, paths=not record.may_be_cut)
     elif report.columns and text.startswith(b"["):
         add_row(report, text)
+    else:
+        for name, pages in COUNTERS.findall(text):
+            report.counters.setdefault(name.decode(), int(pages))
 
 
 def add_row(report: Report, text: bytes) -> None:

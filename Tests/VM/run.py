@@ -13,6 +13,7 @@ to show for it (expected.py). Scenarios of one boot run one after another, each 
         kmsg.raw         the kernel's records since the scenario began, as /dev/kmsg gave them: `prio,seq,usec,flags;text`
         trace.ndjson     the tracer's standard output      trace.err    its standard error
         vmstat.before    /proc/vmstat when the tracer had begun, before the first hog        vmstat.after    before it ended
+        analyze.ndjson   what `oomwitness analyze` makes of kmsg.raw afterwards, here on the host
         facts            KEY=VALUE (scenario, release, cgroup, rung, cpus, tracer_exit; whole_log=1 where kmsg.raw and the kills to be told
                          begin with the boot), then /proc/meminfo
 
@@ -35,6 +36,7 @@ from compare import compare, read_facts
 from expected import Scenario, read_scenarios, unexpected
 from guest_image import build_base, build_settings
 from kernels import SERIES, Kernel, KernelError, get_kernel
+from live_and_log import compare_live
 from machine import boot
 from predictions import check_predictions
 from predictions import Tally as Predictions
@@ -122,8 +124,8 @@ def plan(arguments: argparse.Namespace, scenarios: list[Scenario], tally: Tally)
     return sorted(jobs, key=lambda job: -len(job.scenarios))
 
 
-def perform(job: Job, bases: dict[str, bytes], build: Path, tally: Tally) -> None:
-    """Boots, and judges each scenario of the boot."""
+def perform(job: Job, bases: dict[str, bytes], binary: Path | None, build: Path, tally: Tally) -> None:
+    """Boots, and judges each scenario of the boot. Without a `binary` that it does what it is made for."""
     folder = build / "boots" / job.place / job.kind
     results = build / "results" / job.place
     settings = build_settings(job.cgroup, job.rung, [scenario.name for scenario in job.scenarios])
@@ -135,7 +137,7 @@ def perform(job: Job, bases: dict[str, bytes], build: Path, tally: Tally) -> Non
     done = boot(job.kernel, initrd, MEMORY_MIB[job.kind], folder, results)
     initrd.unlink()
     for scenario in job.scenarios:
-        problems = judge(scenario, results / scenario.name, tracer=job.rung != "none")
+        problems = judge(scenario, results / scenario.name, binary)
         said = ""
         if scenario.name == "predict" and job.rung != "none":
             predicted = predictions(results / scenario.name)
@@ -147,17 +149,17 @@ def perform(job: Job, bases: dict[str, bytes], build: Path, tally: Tally) -> Non
         tally.tell(f"{job.place} boot of {job.kind}", [done.problem], folder)
 
 
-def judge(scenario: Scenario, result: Path, *, tracer: bool) -> list[str]:
-    """What is wrong with one result: with the scenario itself, then with what the tracer made of it."""
+def judge(scenario: Scenario, result: Path, binary: Path | None) -> list[str]:
+    """What is wrong with one result: with the scenario itself, then with what the tracer and `analyze` made of it."""
     if not (result / "kmsg.raw").exists():
         return ["the guest did not come to its end"]
     problems = [f"scenario: {problem}" for problem in unexpected(scenario, result)]
-    if not tracer:
+    if not binary:
         return problems
     status = read_facts(result / "facts").get("tracer_exit")
     if status != "0":
         problems.append(f"tracer: exit status {status}: {(result / 'trace.err').read_text(errors='replace').strip()[-500:]}")
-    return problems + compare(result)
+    return problems + compare(result) + compare_live(result, binary)
 
 
 def predictions(result: Path) -> Predictions:
@@ -181,7 +183,7 @@ def main() -> int:
         return 2
     bases = {job.kernel.series: build_base(job.kernel, binary, arguments.build) for job in jobs}
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for future in [pool.submit(perform, job, bases, arguments.build, tally) for job in jobs]:
+        for future in [pool.submit(perform, job, bases, binary, arguments.build, tally) for job in jobs]:
             future.result()
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed or not tally.passed else 0

@@ -17,10 +17,10 @@ struct Analyze: ParsableCommand {
     commandName: "analyze",
     abstract: "Tells every OOM kill that a kernel log holds, and what they have in common.",
     discussion: """
-      Reads what dmesg prints in each of its formats, syslog files, journalctl (short, json), and pastes with a \
+      Reads what dmesg prints in each of its formats, syslog files, journalctl (short, json, export), and pastes with a \
       prefix before the kernel's time stamp; of several boots and hosts in one file, of kernels from 2.6.32 to 7.x, \
       and as gzip, xz or zstd made them smaller. Times without a zone or a year are this host's. Without a file it \
-      reads /dev/kmsg.
+      reads the journal of all boots and /dev/kmsg.
 
       Examples:
         oomwitness analyze
@@ -54,8 +54,8 @@ struct Analyze: ParsableCommand {
     setenv("TZ", ":/etc/localtime", 0)
     let reader = try AnalyzedLogs(self)
     reader.begin()
-    let isWhole = files.isEmpty ? try reader.readKmsg() : reader.read(files)
-    reader.finish(isWhole: isWhole)
+    let isWhole = try reader.read()
+    try reader.finish(isWhole: isWhole)
     if !isWhole { throw ExitStatus.failed }
   }
 }
@@ -94,39 +94,19 @@ private final class AnalyzedLogs {
     }
   }
 
-  /// The log that this kernel still holds.
-  func readKmsg() throws -> Bool {
-    do throws(KernelLogError) {
-      var reader = try KmsgReader(from: .oldest)
-      var assembler = ReportAssembler(source(.kmsg), numbers: numbers)
-      let wallLessMonotonic = clock.wall - clock.monotonic
-      func tell(_ events: [LoggedEvent]) {
-        for logged in events {
-          write(
-            LocatedEvent(logged, host: nil, bootID: host?.identity.bootID),
-            wall: logged.monotonicNanoseconds.map { $0 + wallLessMonotonic }, log: "/dev/kmsg")
-        }
-      }
-      while true {
-        switch try reader.next() {
-        case .record(let record): tell(assembler.consume(LogLine(record)))
-        case .overwritten, .unreadable: continue
-        case .empty:
-          tell(assembler.flush())
-          statistics.reportsAbandoned += assembler.reportsAbandoned
-          return true
-        }
-      }
-    } catch {
-      throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
+  /// The files, or where none is named this host's own log. False where one could not be read, or not to its end; the
+  /// others are, and of that what could be.
+  func read() throws -> Bool {
+    if let host {
+      var logs = KeptHostLog(host, numbers: numbers, clock: clock)
+      try logs.read { write($0, wall: $1, log: "/dev/kmsg") }
+      statistics.reportsAbandoned += logs.reportsAbandoned
+      return true
     }
-  }
-
-  /// False where one could not be read, or not to its end; the others are, and of that what could be.
-  func read(_ files: [String]) -> Bool {
     var isWhole = true
-    for (place, path) in files.enumerated() {
-      var log = LogFile(source(.log), calendar: LogCalendar(nowWallNanoseconds: clock.wall), numbers: numbers)
+    let source = LogSource(source: .log, pageSizeBytes: options.pageSize)
+    for (place, path) in options.files.enumerated() {
+      var log = LogFile(source, calendar: LogCalendar(nowWallNanoseconds: clock.wall), numbers: numbers)
       func tell(_ event: LocatedEvent) { write(event, wall: event.logged.wallNanoseconds, log: "log \(place + 1)") }
       do throws(HostError) {
         let file = try ReadableFile(path: path)
@@ -142,7 +122,7 @@ private final class AnalyzedLogs {
   }
 
   /// The sum and what it advises; and all that waits is written.
-  func finish(isWhole: Bool) {
+  func finish(isWhole: Bool) throws {
     let advice = Recommendations(of: statistics, pageSizeBytes: options.pageSize)
     switch options.output {
     case .text:
@@ -154,13 +134,7 @@ private final class AnalyzedLogs {
     case .ndjson: break
     }
     sink.drain(timeoutMilliseconds: 10_000)
-  }
-
-  private func source(_ source: Source) -> LogSource {
-    guard let host, source == .kmsg else { return LogSource(source: source, pageSizeBytes: options.pageSize) }
-    return LogSource(
-      source: source, pageSizeBytes: host.identity.pageSizeBytes, swapTotalPages: host.systemPages.swap,
-      swappiness: host.swappiness, hasGroupKills: host.hasGroupKills)
+    if let number = sink.failure { throw Diagnostic.fail("cannot write standard output: \(Wording.text(number))") }
   }
 
   private func write(_ located: LocatedEvent, wall: Int64?, log: String) {
