@@ -45,6 +45,8 @@ def agree(live: list[dict], from_log: list[dict], of_guest: dict[str, str]) -> F
     swaps = int(of_guest.get("SwapTotal", 0)) > 0
     findings = Findings(start["page_size"], int(of_guest.get("cpus", 2)), start["kernel_release"], swaps)
     waiting = [event for event in live if event["type"] == "oom_kill" and event["victim"]["kernel_count"]]
+    # Of a kill that counts twice the ring may have lost one, and that is told.
+    unsettled = sum(event["kernel_count"] for event in live if event["type"] == "loss")
     owners: dict[int, int] = {}
     dead: set[int] = set()
     for kill in (event for event in from_log if event["type"] == "oom_kill"):
@@ -56,6 +58,10 @@ def agree(live: list[dict], from_log: list[dict], of_guest: dict[str, str]) -> F
         waiting.remove(twin)
         live_id = twin["decision"]["id"]
         findings.check("decision.id", owners.setdefault(live_id, kill["decision"]["id"]), kill["decision"]["id"])
+        lacking = kill["victim"]["kernel_count"] - twin["victim"]["kernel_count"]
+        if 0 < lacking <= unsettled:
+            unsettled -= lacking
+            kill = kill | {"victim": kill["victim"] | {"kernel_count": twin["victim"]["kernel_count"]}}
         agree_on_kill(findings, twin, kill, dead)
         dead.add(twin["victim"]["pid"])
     findings.where = "stream"
