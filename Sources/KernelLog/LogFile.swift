@@ -134,6 +134,7 @@ package struct LogFile {
     }
     readings.sort { $0.lastUse < $1.lastUse }
     for place in readings.indices { flush(place, tell) }
+    abandonedOfClosed = reportsAbandoned
     readings = []
   }
 

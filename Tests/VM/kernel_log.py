@@ -23,7 +23,8 @@ INVOKED = re.compile(
 CPU = re.compile(rb"CPU: \d+ (?:UID: (\d+) )?PID: (\d+) Comm: ")
 USAGE = re.compile(rb"(memory|memory\+swap|swap): usage (\d+)kB, limit (\d+)kB, failcnt \d+")
 STATS = re.compile(rb"Memory cgroup stats for (.*):", re.DOTALL)
-ZONE = re.compile(rb"Node (\d+) \S+ free:.* present:(\d+)kB managed:")
+ZONE = re.compile(rb"Node (\d+) (\S+) free:(\d+)kB (?:boost:\d+kB )?min:(\d+)kB .* present:(\d+)kB managed:")
+RESERVE = re.compile(rb"lowmem_reserve\[\]:((?: \d+)+) ?")
 COUNTED = re.compile(rb"(\d+) pages (RAM|reserved)")
 SWAP = re.compile(rb"(Total|Free) swap  ?= (\d+)kB")
 COUNTERS = re.compile(rb"\b(free|shmem|slab_reclaimable|slab_unreclaimable|pagetables):(\d+)(?!\d*kB)")
@@ -95,6 +96,7 @@ class Report:
     usage_kb: dict[str, tuple[int, int]] = field(default_factory=dict)  # "memory", "swap", "memory+swap": usage, limit
     stats_path: bytes | None = None
     present_kb: dict[int, int] = field(default_factory=dict)  # by NUMA node
+    zones: list[dict] = field(default_factory=list)  # node, name, free_kb, min_kb, and what its reserve is at most, in pages
     ram_pages: int | None = None
     reserved_pages: int | None = None
     swap_total_kb: int | None = None
@@ -266,7 +268,10 @@ def add_to_report(report: Report, record: Record) -> None:
         report.stats_path = None if record.may_be_cut else match[1]
     elif match := ZONE.match(text):
         node = int(match[1])
-        report.present_kb[node] = report.present_kb.get(node, 0) + int(match[2])
+        report.present_kb[node] = report.present_kb.get(node, 0) + int(match[5])
+        report.zones.append({"node": node, "name": match[2].decode(), "free_kb": int(match[3]), "min_kb": int(match[4])})
+    elif (match := RESERVE.fullmatch(text)) and report.zones:
+        report.zones[-1]["reserve_pages"] = max(map(int, match[1].split()))
     elif match := COUNTED.fullmatch(text):
         name = "ram_pages" if match[2] == b"RAM" else "reserved_pages"
         setattr(report, name, int(match[1]))

@@ -106,8 +106,8 @@ def walk(findings: Findings, path: str, live: dict, from_log: dict, motion: Moti
 
 def agree_on_candidates(findings: Findings, live: dict, from_log: dict) -> None:
     """Each process that both list; who is in the log has to be among the tracer's."""
-    if "candidates" not in live or "candidates" not in from_log:
-        return
+    if "candidates" not in live or "candidates" not in from_log or "candidates" in live.get("unavailable", []):
+        return  # absent, or what the ring had no room for, which is said
     ours = {one["tid"]: one for one in live["candidates"]["list"]}
     for row in from_log["candidates"]["list"]:
         one = ours.get(row["tid"])

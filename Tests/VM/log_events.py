@@ -290,8 +290,13 @@ def memory(report: Report | None) -> dict | None:
         return None
     total = report.ram_pages - report.reserved_pages if report.ram_pages is not None else None
     swap = {"swap_total_pages": report.swap_total_kb, "swap_free_pages": report.swap_free_kb}
+    zones = [
+        present(node=zone["node"], name=zone["name"], free_pages=pages(zone["free_kb"]), min_pages=pages(zone["min_kb"]),
+                reserve_pages=zone.get("reserve_pages"))
+        for zone in report.zones
+    ]  # fmt: skip
     return (
-        present(total_pages=total)
+        present(total_pages=total, zones=zones or None)
         | {COUNTERS[key]: value for key, value in report.counters.items()}
         | {key: pages(size) for key, size in swap.items() if size is not None}
     )
