@@ -43,11 +43,14 @@ package struct LogFile {
     case export(JournalExport)
   }
 
-  private struct Reading {
-    var key: Key
+  /// An object: a value would be copied, with all that a report holds, for each line.
+  private final class Reading {
+    let key: Key
     var assembler: ReportAssembler
     var lastMonotonic: Int64?
-    var lastUse: UInt64
+    var lastUse: UInt64 = 0
+
+    init(_ key: Key, _ assembler: ReportAssembler) { (self.key, self.assembler) = (key, assembler) }
   }
 
   private let log: LogSource
@@ -184,8 +187,7 @@ package struct LogFile {
       flush(oldest, tell)
       abandonedOfClosed += readings.remove(at: oldest).assembler.reportsAbandoned
     }
-    readings.append(
-      Reading(key: key, assembler: ReportAssembler(log, numbers: numbers), lastMonotonic: nil, lastUse: 0))
+    readings.append(Reading(key, ReportAssembler(log, numbers: numbers)))
     return readings.count - 1
   }
 

@@ -4,7 +4,9 @@ import Events
 /// What one report has said so far: all lines from "invoked oom-killer" to the last kill, each kept once.
 ///
 /// Kernel: mm/oom_kill.c, dump_header() and __oom_kill_process(), one at a time under oom_lock.
-struct OOMReport {
+///
+/// An object, which one assembler has: as a value it would be copied for each of its lines.
+final class OOMReport {
   /// Processes of one group that are kept; a larger group goes on as a decision of its own.
   static let killsMax = 1 << 14
 
@@ -39,7 +41,7 @@ struct OOMReport {
   var hasHole = false
 
   /// Takes a line of the body; false where it may as well be of no report.
-  mutating func takeBody(_ joined: LineJoiner.Joined, _ units: LogUnits) -> Bool {
+  func takeBody(_ joined: LineJoiner.Joined, _ units: LogUnits) -> Bool {
     let text = joined.line.text
     if let paths = CgroupLine.limitPaths(text) {
       if limitPaths == nil { limitPaths = paths }

@@ -100,7 +100,7 @@ package struct ReportAssembler {
     switch kind {
     case .header(let header):
       let events = close()
-      var report = OOMReport()
+      let report = OOMReport()
       report.header = header
       report.caller = line.caller
       state = .reporting(report)
@@ -127,17 +127,15 @@ package struct ReportAssembler {
   }
 
   /// Changes the report that is being printed, unless another caller printed the line among its own.
-  private mutating func updateReport(_ line: LogLine, _ change: (inout OOMReport) -> Void) {
-    guard case .reporting(var report) = state, report.caller == nil || report.caller == line.caller else { return }
-    state = .idle
-    change(&report)
-    state = .reporting(report)
+  private func updateReport(_ line: LogLine, _ change: (OOMReport) -> Void) {
+    guard case .reporting(let report) = state, report.caller == nil || report.caller == line.caller else { return }
+    change(report)
   }
 
   /// The choice, of a report or without a head; a finished decision before it is told.
   private mutating func takeSacrifice(_ sacrifice: SacrificeLine, _ line: LogLine) -> [LoggedEvent] {
     let (events, open) = takeReport()
-    var report = open.flatMap { $0.sacrifice == nil ? $0 : nil } ?? OOMReport()
+    let report = open.flatMap { $0.sacrifice == nil ? $0 : nil } ?? OOMReport()
     if open == nil { report.caller = line.caller }
     report.sacrifice = sacrifice
     state = .reporting(report)
@@ -163,13 +161,13 @@ package struct ReportAssembler {
 
   private mutating func takeGroup(_ path: KernelName, _ line: LogLine, _ received: Int64?) -> [LoggedEvent] {
     switch state {
-    case .killing(var report, _, _) where report.groupPath == nil:
+    case .killing(let report, _, _) where report.groupPath == nil:
       report.groupPath = path
       state = .killing(report, last: line, receivedNanoseconds: received)
       return []
     case .idle, .reporting, .killing:
       let events = close()
-      var report = OOMReport()
+      let report = OOMReport()
       report.groupPath = path
       state = .killing(report, last: line, receivedNanoseconds: received)
       return events
@@ -196,12 +194,11 @@ package struct ReportAssembler {
   }
 
   private mutating func takeReaper(_ reaper: ReaperLine, _ line: LogLine) -> [LoggedEvent] {
-    if case .killing(var report, let last, let received) = state,
+    if case .killing(let report, _, _) = state,
       report.kills.contains(where: { $0.line.tid == reaper.tid })
     {
       guard report.reaped.count < OOMReport.killsMax else { return [] }
       report.reaped.append((reaper, line))
-      state = .killing(report, last: last, receivedNanoseconds: received)
       return []
     }
     return told.outcome(reaper, line).map { [LoggedEvent(.oomOutcome($0), at: line)] } ?? []
@@ -218,12 +215,7 @@ package struct ReportAssembler {
     joiner.reset()
     switch state {
     case .idle: break
-    case .reporting(var report):
-      report.hasHole = true
-      state = .reporting(report)
-    case .killing(var report, let last, let received):
-      report.hasHole = true
-      state = .killing(report, last: last, receivedNanoseconds: received)
+    case .reporting(let report), .killing(let report, _, _): report.hasHole = true
     }
   }
 
