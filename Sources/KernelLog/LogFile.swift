@@ -19,7 +19,7 @@ package struct LocatedEvent: Sendable {
 /// Finds the OOM reports in a log of any form, of any number of hosts and boots, as it comes.
 ///
 /// Each host's lines go to an assembler of their own, so that reports of two hosts, interleaved, stay two.
-package struct LogFile {
+package struct LogFile: ~Copyable {
   /// Hosts, or boots of one, whose reports are open at once; the one that was quiet longest is closed for the next.
   package static let hostsMax = 64
   /// Lines that are of no report, after which nobody waits for the rest of one: it was cut off. A report of one cgroup has

@@ -17,22 +17,17 @@ import Testing
 
   @Test(
     "a log of text that ends at any byte tells of no process that its whole does not kill",
-    arguments: ["7.2-group", "6.12-system", "6.18-hostile"])
+    arguments: ["7.2-group", "6.12-system", "6.12-memcg"])
   func truncation(name: String) {
     let killed = Set(Fixture(name + ".kmsg").killedTIDs)
-    var file = LogFile(
-      .test(), calendar: LogCalendar(nowWallNanoseconds: LogFileTests.now), numbers: DecisionNumbers())
-    var told: [LoggedEvent] = []
+    let whole = JunkFileTests.text(JunkFileTests.dmesg(name))
     var falseKills: [Int] = []
-    for (place, byte) in JunkFileTests.text(JunkFileTests.dmesg(name)).enumerated() {
-      withUnsafePointer(to: byte) { file.take(UnsafeBufferPointer(start: $0, count: 1)) { told.append($0.logged) } }
-      var (cut, rest) = (file, [LoggedEvent]())
-      cut.end { rest.append($0.logged) }
-      for kill in (told + rest).kills where !killed.contains(kill.victim.tid ?? 0) { falseKills.append(place) }
+    for length in 0..<whole.count {
+      let kills = JunkFileTests.kills(Array(whole[..<length]))
+      if kills.contains(where: { !killed.contains($0.victim.tid ?? 0) }) { falseKills.append(length) }
     }
-    file.end { told.append($0.logged) }
     #expect(falseKills == [])
-    #expect(Set(told.kills.map { $0.victim.tid ?? 0 }) == killed)
+    #expect(Set(JunkFileTests.kills(whole).map { $0.victim.tid ?? 0 }) == killed)
   }
 
   @Test("lines of text in any order kill whom the kill lines name, as often as they do", arguments: 1...20)
