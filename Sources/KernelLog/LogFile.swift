@@ -50,7 +50,10 @@ package struct LogFile: ~Copyable {
     var lastMonotonic: Int64?
     var lastUse: UInt64 = 0
 
-    init(_ key: Key, _ assembler: ReportAssembler) { (self.key, self.assembler) = (key, assembler) }
+    init(_ key: Key, _ assembler: consuming ReportAssembler) {
+      self.key = key
+      self.assembler = assembler
+    }
   }
 
   private let log: LogSource

@@ -6,7 +6,7 @@ import Events
 /// Every line of the log goes in, in order. A report is told once nothing more can belong to it: since the end of a group
 /// is not printed, that is at the next report, at `flush()`, or `holdNanoseconds` after its last kill.
 /// Kernel: mm/oom_kill.c, out_of_memory() to __oom_kill_process().
-package struct ReportAssembler {
+package struct ReportAssembler: ~Copyable {
   /// How long after a kill line the lines of its group are waited for.
   package static let holdNanoseconds: Int64 = 50_000_000
   /// Bytes of a line that is looked at; the kernel prints none that long.
