@@ -15,7 +15,8 @@ import Testing
     }
   }
 
-  @Test("A log that ends at any byte tells of no process that its whole does not kill",
+  @Test(
+    "A log that ends at any byte tells of no process that its whole does not kill",
     arguments: ["5.10-group.kmsg", "6.1-alloctask.kmsg", "6.12-system.kmsg", "7.2-group.kmsg"])
   func truncation(_ name: String) {
     let fixture = Fixture(name)
