@@ -151,8 +151,8 @@ extension VictimHistory {
     json.field("most_limit_pages", mostLimitPages)
     json.field("group_kills", groupKills)
     json.field("sizes", sizes)
-    json.field("steps", steps.all)
-    json.field("steps_upwards", steps.upwards)
+    json.field("pairs", pairs.all)
+    json.field("pairs_growing", pairs.growing)
     if let lastBystander {
       json.objectField("bystander") {
         $0.field("kills", bystanderKills)

@@ -26,7 +26,7 @@ package struct VictimHistory: Hashable, Sendable {
 
   /// What the sizes say, from kill to kill.
   package enum Trend: String, CaseIterable, Sendable {
-    /// A fifth more at the last kill than at the first, and two of three steps upwards.
+    /// A fifth more at the last kill than at the first, and more at the later of two kills in three of four pairs.
     case grows
     /// The largest is within a tenth of the smallest.
     case steady
@@ -95,10 +95,17 @@ package struct VictimHistory: Hashable, Sendable {
     kept.sorted { ($0.wallNanoseconds ?? .min, $0.decision) < ($1.wallNanoseconds ?? .min, $1.decision) }
   }
 
-  /// Steps from sample to sample: how many there are, and how many go up by more than a fiftieth.
-  package var steps: (all: Int, upwards: Int) {
+  /// Pairs of samples: how many there are, and at how many it held more at the later one, by more than a fiftieth. A trend
+  /// is seen in them through the ups and downs from one to the next. Source: Kendall's tau.
+  package var pairs: (all: Int, growing: Int) {
     let sizes = samples.map(\.heldPages)
-    return (max(0, sizes.count - 1), zip(sizes, sizes.dropFirst()).filter { $1 > $0 + $0 / 50 }.count)
+    var pairs = (all: 0, growing: 0)
+    for (place, earlier) in sizes.enumerated() {
+      let later = sizes[(place + 1)...]
+      pairs.all += later.count
+      pairs.growing += later.count { $0 > earlier + earlier / 50 }
+    }
+    return pairs
   }
 
   package var bystanderKills: Int { bystanders.values.reduce(0, +) }
@@ -111,8 +118,8 @@ package struct VictimHistory: Hashable, Sendable {
       return .unclear
     }
     let sizes = samples.map(\.heldPages)
-    let steps = steps
-    if let first = sizes.first, let last = sizes.last, last >= first + first / 5, steps.upwards * 3 >= steps.all * 2 {
+    let pairs = pairs
+    if let first = sizes.first, let last = sizes.last, last >= first + first / 5, pairs.growing * 4 >= pairs.all * 3 {
       return .grows
     }
     return most <= least + least / 10 ? .steady : .varies

@@ -35,10 +35,10 @@ struct VictimRules {
   private func findLeak(_ key: VictimHistory.Key, _ history: VictimHistory) -> Recommendation? {
     let samples = history.samples
     guard history.trend == .grows, let first = samples.first, let last = samples.last else { return nil }
-    let steps = history.steps
+    let pairs = history.pairs
     var finding =
       "\(name(key)) grew from kill to kill, from \(sizes.text(first.heldPages)) to \(sizes.text(last.heldPages)) over "
-      + "\(history.tally.kills) kills, \(steps.upwards) of \(steps.all) steps upwards"
+      + "\(history.tally.kills) kills, with more at the later of two in \(pairs.growing) of \(pairs.all) pairs"
     if let low = history.leastLimitPages, let high = history.mostLimitPages, high > low {
       finding += ", while its limit rose from \(sizes.text(low)) to \(sizes.text(high)): it fills what it is given"
     } else {
@@ -50,7 +50,7 @@ struct VictimRules {
         history.tally,
         [
           ("first_held_pages", first.heldPages), ("last_held_pages", last.heldPages),
-          ("most_held_pages", history.mostPages), ("steps", Int64(steps.all)), ("steps_upwards", Int64(steps.upwards)),
+          ("most_held_pages", history.mostPages), ("pairs", Int64(pairs.all)), ("pairs_growing", Int64(pairs.growing)),
           ("least_limit_pages", history.leastLimitPages), ("most_limit_pages", history.mostLimitPages),
         ]),
       steps: leakSteps(key, history))

@@ -186,7 +186,7 @@ package struct StatisticsText: Sendable {
   /// What its sizes say, and why it died for others' memory; empty where nothing can be said.
   func trend(_ history: VictimHistory) -> String {
     switch history.trend {
-    case .grows: "grows: \(history.steps.upwards) of \(history.steps.all) steps up"
+    case .grows: "grows: more at the later of two kills in \(history.pairs.growing) of \(history.pairs.all) pairs"
     case .steady: history.leastLimitPages == nil ? "steady" : "steady, at its limit"
     case .bystander: "bystander at \(history.bystanderKills): \(reason(history))"
     case .varies: "varies"

@@ -18,7 +18,11 @@ import Testing
   static let trends: [Sizes] = [
     Sizes(testDescription: "a leak", pages: [1000, 1200, 1400, 1900], trend: .grows),
     Sizes(testDescription: "a leak with one step back of three", pages: [1000, 1300, 1250, 1500], trend: .grows),
-    Sizes(testDescription: "two of four steps are no growth", pages: [1000, 1300, 1200, 1500, 1400], trend: .varies),
+    Sizes(
+      testDescription: "a leak through ups and downs, with as many steps down as up",
+      pages: [1000, 990, 1200, 1150, 1400, 1350, 1600], trend: .grows),
+    Sizes(testDescription: "no leak: up at the last alone", pages: [1000, 1005, 995, 1002, 998, 1500], trend: .varies),
+    Sizes(testDescription: "up and down is no growth", pages: [1000, 1300, 1000, 1300, 1250], trend: .varies),
     Sizes(testDescription: "less than a fifth in all is no growth", pages: [1000, 1100, 1199], trend: .varies),
     Sizes(testDescription: "the same", pages: [1000, 1000, 1000], trend: .steady),
     Sizes(testDescription: "within a tenth", pages: [1050, 1000, 1100], trend: .steady),
