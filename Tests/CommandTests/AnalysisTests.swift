@@ -95,7 +95,9 @@ import Testing
       #expect(text.contains("\(place + 1). \(one["finding"] as? String ?? "-")\n"))
     }
     for input in inputs { for line in input.split(separator: "\n") { #expect(text.contains("\n       \(line)\n")) } }
-    #expect(text.contains("grows: more at the later of two kills in 10 of 10 pairs") && text.contains("evidence: 5 kills, 2026-11-20 03:00:00Z to"))
+    #expect(
+      text.contains("grows: more at the later of two kills in 10 of 10 pairs")
+        && text.contains("evidence: 5 kills, 2026-11-20 03:00:00Z to"))
     #expect(text.contains("  2 in the 24 hours up to 2026-11-22 03:00:00Z, the log's last kill\n"))
   }
 
