@@ -31,6 +31,9 @@ COUNTERS = re.compile(rb"\b(free|shmem|slab_reclaimable|slab_unreclaimable|paget
 TABLE = re.compile(rb"\[  pid  \] +(uid .*) name")
 CONSTRAINT = re.compile(rb"oom-kill:constraint=CONSTRAINT_(\w+),nodemask=(\(null\)|[\d,-]*),cpuset=(.*)", re.DOTALL)
 TASK_END = re.compile(rb",task=" + NAME + rb",pid=(\d+),uid=(-?\d+)\Z", re.DOTALL)
+EXITING = re.compile(
+    rb"(?:Out of memory|Memory cgroup out of memory): OOM victim (\d+) \((.*)\) is already exiting\. Skip killing the task", re.DOTALL
+)
 KILLED = re.compile(
     rb"(Out of memory(?: \(oom_kill_allocating_task\))?|Memory cgroup out of memory): Killed process (\d+) \("
     + NAME
@@ -105,6 +108,7 @@ class Report:
     columns: list[str] | None = None
     rows: list[TaskRow] = field(default_factory=list)
     constraint: Constraint | None = None
+    gone: tuple[int, bytes] | None = None  # the chosen one's tid and name, where it had gone before it was killed
     end_microseconds: int = 0  # when the line came that ends it, on the log's clock
 
     def row(self, tid: int) -> TaskRow | None:
@@ -157,6 +161,7 @@ class Decision:
 class KernelLog:
     decisions: list[Decision] = field(default_factory=list)
     no_killable: list[Report] = field(default_factory=list)
+    exiting: list[Report] = field(default_factory=list)  # whose choice had gone before it was killed
     reaped: list[Reaped] = field(default_factory=list)
     reports_suppressed: int = 0
     missing_records: int = 0
@@ -217,6 +222,9 @@ def parse(raw: bytes) -> KernelLog:
             log.decisions[-1].group = match[1]
         elif text == NO_KILLABLE:
             log.no_killable += [replace(report, end_microseconds=record.microseconds)] if report else []
+            report = None
+        elif (match := EXITING.fullmatch(text)) and report:
+            log.exiting.append(replace(report, end_microseconds=record.microseconds, gone=(int(match[1]), match[2])))
             report = None
         elif match := REAPED.match(text) or NOT_REAPED.fullmatch(text):
             log.reaped.append(Reaped(int(match[1]), match.re is REAPED, record.microseconds))

@@ -56,12 +56,13 @@ def name(key: str, text: bytes | None) -> dict:
 
 
 def expected_events(raw: bytes) -> list[dict]:
-    """All kills in the kernel's order, then the reports that found nobody, then what the reaper said."""
+    """All kills in the kernel's order, then the reports after which nobody was killed, then what the reaper said."""
     log = parse(raw)
     kills: list[dict] = []
     for number, decision in enumerate(log.decisions, 1):
         kills += DecisionEvents(number, decision).kills()
-    return kills + [no_killable(report) for report in log.no_killable] + outcomes(log, kills)
+    without = sorted(log.no_killable + log.exiting, key=lambda report: report.end_microseconds)
+    return kills + [no_kill(report) for report in without] + outcomes(log, kills)
 
 
 class DecisionEvents:
@@ -329,14 +330,24 @@ def has(event: dict, path: str) -> bool:
     return True
 
 
-def no_killable(report: Report) -> dict:
-    """A decision that found nobody."""
+def no_kill(report: Report) -> dict:
+    """A decision that found nobody, or one who had gone."""
     scope = scope_of(report, bool(report.usage_kb))
     return present(
-        type="oom_no_kill", monotonic_ns=report.end_microseconds * 1000, reason="no_killable_process", source="log",
+        type="oom_no_kill", monotonic_ns=report.end_microseconds * 1000,
+        reason="chosen_task_dying" if report.gone else "no_killable_process", source="log",
         scope=scope, trigger=trigger(report, None, None, None), limit=limit(report, scope),
-        considered=len(report.rows) if report.columns else None,
+        considered=len(report.rows) if report.columns else None, task=gone(report),
     )  # fmt: skip
+
+
+def gone(report: Report) -> dict | None:
+    """The chosen one that the kernel did not have to kill."""
+    if not report.gone:
+        return None
+    tid, comm = report.gone
+    row = report.row(tid)
+    return present(pid=row.tgid if row else chosen_pid(report, None), tid=tid) | name("comm", comm)
 
 
 def outcomes(log: KernelLog, kills: list[dict]) -> list[dict]:
