@@ -5,7 +5,8 @@ import Glibc
 /// Cuts a log that comes in pieces into lines, and passes over those that cannot be of an OOM report.
 ///
 /// Only a line that holds `oom_`, `kill` or `Kill` can begin one, as text or as the numbers that journalctl's JSON has for a
-/// message that is not UTF-8; so while nobody waits for lines, all others are passed over. What is kept from piece to piece is one unfinished line, of bounded length.
+/// message that is not UTF-8; so while nobody waits for lines, all others are passed over. What is kept from piece to piece
+/// is one unfinished line, of bounded length.
 struct LogText {
   /// Bytes of a line that is kept; of a longer one the rest is passed over. Kernel: a record has at most 1024 bytes, a
   /// JSON entry of the journal that holds one not 64 KiB.

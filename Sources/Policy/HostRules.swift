@@ -113,7 +113,7 @@ struct HostRules {
     guard let slab = sum.pages, let total = sum.ofPages else { return nil }
     return made(
       .kernelObjects, host, sum,
-      "On \(host.map { "host \(Naming.safe($0))" } ?? "the host") the kernel's own objects held a quarter of memory or more at "
+      "On \(Naming.host(host)) the kernel's own objects held a quarter of memory or more at "
         + "\(sum.tally.kills) kills, at last \(sizes.text(slab)) of \(sizes.text(total)): no process has that memory, and "
         + "killing gives none of it back.",
       numbers: [("slab_unreclaimable_pages", slab), ("memory_pages", total)],
@@ -128,7 +128,7 @@ struct HostRules {
     guard let shmem = sum.pages, let total = sum.ofPages else { return nil }
     return made(
       .sharedMemory, host, sum,
-      "On \(host.map { "host \(Naming.safe($0))" } ?? "the host") shared memory and tmpfs held a quarter of memory or more at "
+      "On \(Naming.host(host)) shared memory and tmpfs held a quarter of memory or more at "
         + "\(sum.tally.kills) kills, at last \(sizes.text(shmem)) of \(sizes.text(total)): files of tmpfs stay when "
         + "processes are killed.",
       numbers: [("shmem_pages", shmem), ("memory_pages", total)],

@@ -64,6 +64,8 @@ enum Naming {
     return "\(place.kindText) \(safe(name))"
   }
 
+  static func host(_ host: KernelName?) -> String { host.map { "host \(safe($0))" } ?? "the host" }
+
   static func onHost(_ host: KernelName?) -> String { host.map { " on host \(safe($0))" } ?? "" }
 
   static func times(_ count: Int) -> String { count == 1 ? "once" : count == 2 ? "twice" : "\(count) times" }

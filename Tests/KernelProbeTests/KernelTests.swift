@@ -14,6 +14,15 @@ enum Kernel {
     _ = try TaskIterator()
   }
 
+  /// Whether it comes to be so within five seconds.
+  static func comesTrue(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<5000 {
+      if condition() { return true }
+      usleep(1000)
+    }
+    return condition()
+  }
+
   static func refusal(_ body: () throws(ProbeError) -> Void) -> String? {
     do throws(ProbeError) {
       try body()
@@ -27,7 +36,7 @@ enum Kernel {
 /// The root tier: the real kernel.
 @Suite struct KernelTests {
   /// Lines of /proc/PID/status by their key; nil where the process is gone.
-  private static func status(_ pid: Int32) -> [String: String]? {
+  static func status(_ pid: Int32) -> [String: String]? {
     guard let file = fopen("/proc/\(pid)/status", "re") else { return nil }
     defer { fclose(file) }
     var lines: [String: String] = [:]
@@ -73,12 +82,7 @@ enum Kernel {
       defer { for pointer in argv { free(pointer) } }
       try #require(posix_spawn(&child, "/bin/sleep", nil, nil, argv, nil) == 0)
       pid = child
-      var rounds = 0
-      while !isAsleep, rounds < 5000 {
-        usleep(1000)
-        rounds += 1
-      }
-      try #require(isAsleep, "the child never began to sleep")
+      try #require(Kernel.comesTrue { isAsleep }, "the child never began to sleep")
     }
 
     private var isAsleep: Bool {
