@@ -16,6 +16,8 @@ package struct CgroupRef: Hashable, Sendable {
   package var id: UInt64?
   /// 1 or 2.
   package var version: Int?
+  /// Who it belongs to; nil where nobody has looked.
+  package var owner: CgroupOwner?
 
   package init(path: KernelName? = nil, id: UInt64? = nil, version: Int? = nil) {
     self.path = path

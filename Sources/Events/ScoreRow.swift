@@ -23,23 +23,3 @@ package struct ScoreRow: Hashable, Sendable {
     }
   }
 }
-
-/// A container, as its cgroup's path names it.
-package struct ContainerRef: Hashable, Sendable {
-  /// docker, containerd, cri-o or podman; nil where the path does not tell.
-  package var runtime: String?
-  /// 64 hexadecimal digits.
-  package var id: String
-
-  package init(runtime: String?, id: String) {
-    self.runtime = runtime
-    self.id = id
-  }
-
-  func encode(into json: inout JSONWriter) {
-    json.object {
-      $0.field("runtime", runtime)
-      $0.field("id", id)
-    }
-  }
-}
