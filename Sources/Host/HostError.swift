@@ -10,6 +10,7 @@ package enum HostError: Error, Hashable, Sendable {
   package enum Operation: String, Sendable {
     case open, read, write, readlink, list, poll, stat, uname, lock, make, run
     case openByHandle = "open_by_handle_at"
+    case thread = "start a thread for"
   }
   /// A system call failed, for another reason than that its object is gone.
   case system(operation: Operation, path: KernelName, errno: Int32)

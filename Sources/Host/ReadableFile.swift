@@ -16,7 +16,6 @@ package final class ReadableFile {
   private let descriptor: Int32
   /// The program that makes it readable, until it has ended.
   private var child: (program: String, pid: pid_t)?
-  private var buffer = [UInt8](repeating: 0, count: ReadableFile.pieceBytes)
 
   /// - Parameter path: `-` is standard input.
   /// - Throws: `HostError.system` where it cannot be opened, or the program that would make it readable is not there.
@@ -42,19 +41,15 @@ package final class ReadableFile {
     _ = ReadableFile.status(of: child.pid)
   }
 
-  /// The next bytes; none at the end.
+  /// Reads the next bytes to the beginning of `buffer`: how many, 0 at the end.
   ///
   /// - Throws: `HostError.system` where they cannot be read, and at the end `HostError.programFailed` where it is not the
   ///   end of what was made smaller.
-  package func next(_ body: (UnsafeBufferPointer<UInt8>) -> Void) throws(HostError) -> Bool {
+  package func next(into buffer: inout [UInt8]) throws(HostError) -> Int {
     switch SystemCall.retrying({ read(descriptor, &buffer, buffer.count) }) {
     case .value(let count):
-      guard count > 0 else {
-        try checkProgram()
-        return false
-      }
-      buffer.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[..<Int(count)])) }
-      return true
+      if count == 0 { try checkProgram() }
+      return Int(count)
     case .failure(let number): throw .system(operation: .read, path: KernelName(name), errno: number)
     }
   }

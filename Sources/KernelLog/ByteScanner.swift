@@ -21,12 +21,19 @@ struct ByteScanner {
 
   var isAtEnd: Bool { index == bytes.endIndex }
 
+  func isAt(_ byte: UInt8) -> Bool { index < bytes.endIndex && bytes[index] == byte }
+
   var rest: ArraySlice<UInt8> { bytes[index...] }
 
   mutating func skip(_ literal: StaticString) -> Bool {
-    guard rest.begins(with: literal) else { return false }
-    index += literal.utf8CodeUnitCount
-    return true
+    let length = literal.utf8CodeUnitCount
+    guard bytes.endIndex - index >= length else { return false }
+    let start = index - bytes.startIndex
+    let isThere = bytes.withUnsafeBufferPointer {
+      length == 0 || memcmp($0.baseAddress! + start, literal.utf8Start, length) == 0
+    }
+    if isThere { index += length }
+    return isThere
   }
 
   mutating func skipSpaces() { while index < bytes.endIndex, bytes[index] == 0x20 { index += 1 } }
@@ -34,12 +41,34 @@ struct ByteScanner {
   /// Decimal digits, with a minus where the type has one; nil where there are none or too many.
   mutating func number<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) -> Number? {
     var end = index
-    if Number.isSigned, end < bytes.endIndex, bytes[end] == UInt8(ascii: "-") { end += 1 }
+    let isNegative = Number.isSigned && end < bytes.endIndex && bytes[end] == UInt8(ascii: "-")
+    if isNegative { end += 1 }
     let digits = end
-    while end < bytes.endIndex, bytes[end].isDigit { end += 1 }
-    guard end > digits, let number = Number(String(decoding: bytes[index..<end], as: UTF8.self)) else { return nil }
+    var number: Number = 0
+    while end < bytes.endIndex, bytes[end].isDigit {
+      let digit = Number(truncatingIfNeeded: bytes[end] - UInt8(ascii: "0"))
+      let (shifted, isTooLong) = number.multipliedReportingOverflow(by: 10)
+      let (sum, isTooLarge) =
+        isNegative ? shifted.subtractingReportingOverflow(digit) : shifted.addingReportingOverflow(digit)
+      guard !isTooLong, !isTooLarge else { return nil }
+      number = sum
+      end += 1
+    }
+    guard end > digits else { return nil }
     index = end
     return number
+  }
+
+  /// The number of no more than so many digits, up to 18; those after them are left. Nil where there is none.
+  mutating func digits(atMost count: Int) -> Int? {
+    let end = index + min(count, bytes.endIndex - index)
+    let start = index
+    var number = 0
+    while index < end, bytes[index].isDigit {
+      number = number * 10 + Int(bytes[index] - UInt8(ascii: "0"))
+      index += 1
+    }
+    return index > start ? number : nil
   }
 
   /// A number and the unit that must follow it.
@@ -107,6 +136,11 @@ extension ArraySlice<UInt8> {
     return withUnsafeBufferPointer { bytes in
       other.withUnsafeBufferPointer { $0.isEmpty || memcmp(bytes.baseAddress!, $0.baseAddress!, $0.count) == 0 }
     }
+  }
+
+  /// As contains(), many bytes at a time.
+  func holds(_ byte: UInt8) -> Bool {
+    withUnsafeBufferPointer { $0.isEmpty ? false : memchr($0.baseAddress!, Int32(byte), $0.count) != nil }
   }
 
   func ends(with literal: StaticString) -> Bool { suffix(literal.utf8CodeUnitCount).begins(with: literal) }

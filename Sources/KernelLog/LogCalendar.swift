@@ -150,10 +150,12 @@ package struct LogCalendar: Sendable {
   }
 
   private static func number(_ scanner: inout ByteScanner, _ range: ClosedRange<Int>, digits: Int? = nil) -> Int? {
-    let text = scanner.rest.prefix(digits ?? 19).prefix { $0.isDigit }
-    guard text.count == digits ?? text.count, let number = Int(String(decoding: text, as: UTF8.self)), range ~= number
+    let start = scanner.index
+    var ahead = scanner
+    guard let number = ahead.digits(atMost: digits ?? 18), range ~= number,
+      digits ?? (ahead.index - start) == ahead.index - start
     else { return nil }
-    scanner = ByteScanner(scanner.rest[text.endIndex...])
+    scanner = ahead
     return number
   }
 
@@ -176,8 +178,10 @@ package struct LogCalendar: Sendable {
 extension ByteScanner {
   /// Up to nine digits of a second, in nanoseconds; more are refused.
   mutating func fraction() -> Int64? {
-    let digits = rest.prefix { $0.isDigit }
-    guard (1...9).contains(digits.count), let number: UInt32 = number() else { return nil }
-    return (digits.count..<9).reduce(Int64(number)) { value, _ in value * 10 }
+    let start = index
+    var ahead = self
+    guard let number: UInt32 = ahead.number(), ahead.index - start <= 9 else { return nil }
+    self = ahead
+    return (index - start..<9).reduce(Int64(number)) { value, _ in value * 10 }
   }
 }

@@ -80,11 +80,18 @@ package struct LogFile: ~Copyable {
     self.numbers = numbers
   }
 
+  /// Where in a piece a report may begin: whoever reads ahead can ask it, on any thread, and give it to `take`.
+  package static func places(in piece: UnsafeBufferPointer<UInt8>) -> [UInt32] { LogText.places(in: piece) }
+
   /// Takes the next bytes, in pieces of any length; `tell` gets what is complete by them.
-  package mutating func take(_ piece: UnsafeBufferPointer<UInt8>, tell: (LocatedEvent) -> Void) {
+  ///
+  /// - Parameter places: what `places(in:)` says of the piece; nil: it is looked for here.
+  package mutating func take(
+    _ piece: UnsafeBufferPointer<UInt8>, places: [UInt32]? = nil, tell: (LocatedEvent) -> Void
+  ) {
     switch form {
     case .unknown(let first): takeFirst(first + piece, tell)
-    case .lines: takeLines(piece, tell)
+    case .lines: takeLines(piece, places, tell)
     case .export(let export): takeExport(piece, export, tell)
     }
   }
@@ -110,14 +117,16 @@ package struct LogFile: ~Copyable {
       form = .export(export)
       return
     }
-    other.before.withUnsafeBufferPointer { takeLines($0, tell) }
-    takeLines(UnsafeBufferPointer(rebasing: piece[other.rest...]), tell)
+    other.before.withUnsafeBufferPointer { takeLines($0, nil, tell) }
+    takeLines(UnsafeBufferPointer(rebasing: piece[other.rest...]), nil, tell)
   }
 
-  private mutating func takeLines(_ piece: UnsafeBufferPointer<UInt8>, _ tell: (LocatedEvent) -> Void) {
+  private mutating func takeLines(
+    _ piece: UnsafeBufferPointer<UInt8>, _ places: [UInt32]? = nil, _ tell: (LocatedEvent) -> Void
+  ) {
     var text = text
     self.text = LogText()
-    text.take(piece, wantsAll: isWaiting) { line in
+    text.take(piece, places: places, wantsAll: isWaiting) { line in
       take(line, tell)
       return isWaiting
     }
@@ -128,10 +137,10 @@ package struct LogFile: ~Copyable {
   package mutating func end(tell: (LocatedEvent) -> Void) {
     if case .unknown(let first) = form {
       form = .lines
-      first.withUnsafeBufferPointer { takeLines($0, tell) }
+      first.withUnsafeBufferPointer { takeLines($0, nil, tell) }
     }
     if case .export(var export) = form {
-      export.end { takeEntry($0, tell) }.withUnsafeBufferPointer { takeLines($0, tell) }
+      export.end { takeEntry($0, tell) }.withUnsafeBufferPointer { takeLines($0, nil, tell) }
     }
     var text = text
     text.end(wantsAll: isWaiting) { line in
@@ -148,7 +157,7 @@ package struct LogFile: ~Copyable {
   private var isWaiting: Bool { readings.contains { !$0.assembler.isIdle } }
 
   private mutating func take(_ bytes: ArraySlice<UInt8>, _ tell: (LocatedEvent) -> Void) {
-    var bytes = bytes.contains(0x1b) ? LogFile.withoutColours(bytes)[...] : bytes
+    var bytes = bytes.holds(0x1b) ? LogFile.withoutColours(bytes)[...] : bytes
     if bytes.last == 0x0d { bytes = bytes.dropLast() }
     if let record = KmsgRecord(bytes) { return take(LogLine(record), Key(), tell) }
     if let entry = JournalEntry(json: bytes) { return takeEntry(entry, tell) }

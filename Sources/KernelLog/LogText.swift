@@ -21,11 +21,13 @@ struct LogText {
 
   /// Takes the next piece. `line` gets each line that is wanted, without its end, and says whether it wants the ones
   /// after it whatever they hold.
+  ///
+  /// - Parameter places: of the words as `places(in:)` gives them; nil: they are looked for here.
   mutating func take(
-    _ piece: UnsafeBufferPointer<UInt8>, wantsAll: Bool, line: (ArraySlice<UInt8>) -> Bool
+    _ piece: UnsafeBufferPointer<UInt8>, places: [UInt32]? = nil, wantsAll: Bool, line: (ArraySlice<UInt8>) -> Bool
   ) {
     var wantsAll = wantsAll
-    var words = Words(piece, isJSON: isJSON)
+    var words = Words(piece, places: places, isJSON: isJSON)
     var start = 0
     if !unfinished.isEmpty || isTooLong {
       guard let end = LogText.newline(piece, from: 0) else { return keep(piece, from: 0) }
@@ -50,6 +52,18 @@ struct LogText {
     // What was passed over may end in the middle of a line.
     if !wantsAll { start = LogText.lineStart(piece, before: piece.count, notBefore: start) }
     keep(piece, from: start)
+  }
+
+  /// Where each of the words begins: what may be looked for ahead, by another thread.
+  static func places(in piece: UnsafeBufferPointer<UInt8>) -> [UInt32] {
+    guard let base = piece.baseAddress else { return [] }
+    var places: [UInt32] = []
+    var place = clinux_find_kill(base, piece.count, 0)
+    while place < piece.count {
+      places.append(UInt32(place))
+      place = clinux_find_kill(base, piece.count, place + 4)
+    }
+    return places
   }
 
   /// The log has ended: its last line may lack its end.
@@ -94,25 +108,35 @@ struct LogText {
 /// Where `oom_`, `kill` and `Kill` are in a piece, from left to right; each is looked for once.
 private struct Words {
   private let piece: UnsafeBufferPointer<UInt8>
+  /// The places of words where they are known, and the first of them that was not passed.
+  private let places: [UInt32]?
+  private var nextPlace = 0
   /// The next place of a word, as far as it was looked for; the end where there is none.
   private var word = -1
   /// The same of a word's numbers; only JSON has them.
   private var oomNumbers: Int
   private var killNumbers: Int
 
-  init(_ piece: UnsafeBufferPointer<UInt8>, isJSON: Bool) {
+  init(_ piece: UnsafeBufferPointer<UInt8>, places: [UInt32]? = nil, isJSON: Bool) {
     self.piece = piece
+    self.places = places
     oomNumbers = isJSON ? -1 : piece.count
     killNumbers = oomNumbers
   }
 
   /// The first of them at or after `start`.
   mutating func next(from start: Int) -> Int? {
-    if word < start, let base = piece.baseAddress { word = clinux_find_kill(base, piece.count, start) }
+    if word < start { word = nextWord(from: start) }
     if oomNumbers < start { oomNumbers = place(of: "111,111,109,95", from: start) }
     if killNumbers < start { killNumbers = place(of: "105,108,108", from: start) }
     let first = min(word, oomNumbers, killNumbers)
     return first < piece.count ? first : nil
+  }
+
+  private mutating func nextWord(from start: Int) -> Int {
+    guard let places else { return piece.baseAddress.map { clinux_find_kill($0, piece.count, start) } ?? piece.count }
+    while nextPlace < places.count, places[nextPlace] < start { nextPlace += 1 }
+    return nextPlace < places.count ? Int(places[nextPlace]) : piece.count
   }
 
   private func place(of numbers: StaticString, from start: Int) -> Int {

@@ -11,7 +11,13 @@ struct MemInfo: Hashable {
   /// Zones that are kept with what is free in them.
   private static let zonesMax = 64
 
-  private var counts: [String: Int64] = [:]
+  /// A number of the whole host.
+  private enum Count: Int, CaseIterable {
+    case ram, reserved, swapTotalKilobytes, swapFreeKilobytes, free, shmem, slabReclaimable, slabUnreclaimable,
+      pageTables
+  }
+
+  private var counts = [Int64?](repeating: nil, count: Count.allCases.count)
   private var presentKilobytes: [Int: Int64] = [:]
   private var zonesSeen: Set<String> = []
   private var zones: [Zone] = []
@@ -27,26 +33,31 @@ struct MemInfo: Hashable {
     var reservePages: Pages?
   }
 
-  private static let countNames: Set<String> = [
-    "free", "shmem", "slab_reclaimable", "slab_unreclaimable", "pagetables",
+  private static let words: [(StaticString, Count)] = [
+    ("free:", .free), ("shmem:", .shmem), ("slab_reclaimable:", .slabReclaimable),
+    ("slab_unreclaimable:", .slabUnreclaimable), ("pagetables:", .pageTables),
   ]
-  private static let labels: [(StaticString, StaticString, String)] = [
-    ("", " pages RAM", "RAM"), ("", " pages reserved", "reserved"), ("Total swap = ", "kB", "total swap kB"),
-    ("Free swap  = ", "kB", "free swap kB"),
+  private static let labels: [(StaticString, StaticString, Count)] = [
+    ("", " pages RAM", .ram), ("", " pages reserved", .reserved), ("Total swap = ", "kB", .swapTotalKilobytes),
+    ("Free swap  = ", "kB", .swapFreeKilobytes),
   ]
 
   /// Takes a line of the report; those that tell nothing of memory change nothing.
   mutating func take(_ text: [UInt8]) {
     if text[...].begins(with: "Node ") { return takeZone(text) }
     if text[...].begins(with: "lowmem_reserve[]:") { return takeReserve(text) }
-    for (label, unit, name) in MemInfo.labels where MemInfo.mayBe(text, label) {
+    for (label, unit, count) in MemInfo.labels where MemInfo.mayBe(text, label) {
       var scanner = ByteScanner(text)
       guard let value: Int64 = scanner.number(after: label, unit: unit), value >= 0, scanner.isAtEnd else { continue }
-      return keep(name, value)
+      return keep(count, value)
     }
     // The counters of the host are one record of several lines; a log of text lines has them one by one.
-    guard text.contains(UInt8(ascii: ":")) else { return }
-    for line in text.split(separator: UInt8(ascii: "\n")) { takeCounters(line) }
+    var scanner = ByteScanner(text)
+    while !scanner.isAtEnd {
+      takeCounters(&scanner)
+      _ = scanner.take { $0 != UInt8(ascii: "\n") }
+      _ = scanner.skip("\n")
+    }
   }
 
   /// By the first byte: a number, or the label's.
@@ -55,16 +66,23 @@ struct MemInfo: Hashable {
     return label.utf8CodeUnitCount == 0 ? first.isDigit : first == label.utf8Start.pointee
   }
 
-  /// `slab_reclaimable:1 slab_unreclaimable:2`: all words must be of this form.
-  private mutating func takeCounters(_ line: ArraySlice<UInt8>) {
-    var found: [(String, Int64)] = []
-    for word in line.split(separator: UInt8(ascii: " ")) {
-      guard let colon = word.firstIndex(of: UInt8(ascii: ":")) else { return }
-      var scanner = ByteScanner(word[(colon + 1)...])
-      guard let value: Int64 = scanner.number(), value >= 0, scanner.isAtEnd else { return }
-      found.append((String(decoding: word[..<colon], as: UTF8.self), value))
+  /// `slab_reclaimable:1 slab_unreclaimable:2`: all words of the line must be of this form.
+  private mutating func takeCounters(_ scanner: inout ByteScanner) {
+    var found: [(Count, Int64)] = []
+    while true {
+      scanner.skipSpaces()
+      if scanner.isAtEnd || scanner.isAt(UInt8(ascii: "\n")) { break }
+      let count = MemInfo.words.first { scanner.skip($0.0) }?.1
+      if count == nil {
+        _ = scanner.take { $0 != UInt8(ascii: ":") && $0 > 0x20 }
+        guard scanner.skip(":") else { return }
+      }
+      guard let value: Int64 = scanner.number(), value >= 0,
+        scanner.isAtEnd || scanner.isAt(0x20) || scanner.isAt(UInt8(ascii: "\n"))
+      else { return }
+      if let count { found.append((count, value)) }
     }
-    for (name, value) in found where MemInfo.countNames.contains(name) { keep(name, value) }
+    for (count, value) in found { keep(count, value) }
   }
 
   /// `Node 0 DMA free:1kB ... present:15992kB managed:15360kB ...`: what a zone has.
@@ -110,22 +128,24 @@ struct MemInfo: Hashable {
     if scanner.isAtEnd || Array(scanner.rest) == [0x20] { zones[place].reservePages = most }
   }
 
-  private mutating func keep(_ name: String, _ value: Int64) {
-    if counts[name] == nil, value < 1 << 50 { counts[name] = value }
+  private mutating func keep(_ count: Count, _ value: Int64) {
+    if self[count] == nil, value < 1 << 50 { counts[count.rawValue] = value }
   }
+
+  private subscript(count: Count) -> Int64? { counts[count.rawValue] }
 
   /// The state for the event; nil where no line told anything.
   func state(_ units: LogUnits) -> MemoryState? {
-    guard !counts.isEmpty else { return nil }
+    guard counts.contains(where: { $0 != nil }) else { return nil }
     var state = MemoryState()
     state.totalPages = ramPages
-    state.freePages = counts["free"]
-    state.shmemPages = counts["shmem"]
-    state.slabReclaimablePages = counts["slab_reclaimable"]
-    state.slabUnreclaimablePages = counts["slab_unreclaimable"]
-    state.pageTablesPages = counts["pagetables"]
+    state.freePages = self[.free]
+    state.shmemPages = self[.shmem]
+    state.slabReclaimablePages = self[.slabReclaimable]
+    state.slabUnreclaimablePages = self[.slabUnreclaimable]
+    state.pageTablesPages = self[.pageTables]
     state.swapTotalPages = swapPages(units)
-    state.swapFreePages = counts["free swap kB"].map(units.pages(kilobytes:))
+    state.swapFreePages = self[.swapFreeKilobytes].map(units.pages(kilobytes:))
     state.zones = zones.map { zone in
       MemoryZone(
         node: zone.node, name: zone.name, freePages: units.pages(kilobytes: zone.freeKilobytes),
@@ -149,9 +169,9 @@ struct MemInfo: Hashable {
   }
 
   private var ramPages: Pages? {
-    guard let all = counts["RAM"], let reserved = counts["reserved"], all >= reserved else { return nil }
+    guard let all = self[.ram], let reserved = self[.reserved], all >= reserved else { return nil }
     return all - reserved
   }
 
-  private func swapPages(_ units: LogUnits) -> Pages? { counts["total swap kB"].map(units.pages(kilobytes:)) }
+  private func swapPages(_ units: LogUnits) -> Pages? { self[.swapTotalKilobytes].map(units.pages(kilobytes:)) }
 }

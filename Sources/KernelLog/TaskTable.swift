@@ -43,10 +43,33 @@ struct TaskTable: Hashable {
     }
   }
 
+  /// A column whose numbers are used.
+  private enum Column: Int, CaseIterable {
+    case uid, pid, totalVM, resident, anon, file, shmem, pgtableBytes, ptes, pmds, swap, oomScoreAdj
+
+    /// By the words of the table's head.
+    static let words: [String: Column] = [
+      "uid": .uid, "tgid": .pid, "total_vm": .totalVM, "rss": .resident, "rss_anon": .anon, "rss_file": .file,
+      "rss_shmem": .shmem, "pgtables_bytes": .pgtableBytes, "nr_ptes": .ptes, "nr_pmds": .pmds, "swapents": .swap,
+      "oom_score_adj": .oomScoreAdj,
+    ]
+  }
+
+  /// The numbers of one row.
+  private struct Numbers {
+    private var values = [Int64?](repeating: nil, count: Column.allCases.count)
+
+    subscript(column: Column) -> Int64? {
+      get { values[column.rawValue] }
+      set { values[column.rawValue] = newValue }
+    }
+  }
+
   private(set) var rows: [Row] = []
   /// Rows seen, kept or not.
   private(set) var count = 0
-  private let columns: [String]
+  /// Those of the head, in its order; nil for one whose numbers say nothing here.
+  private let columns: [Column?]
   private var placeByTID: [Int32: Int] = [:]
 
   /// The table's head; nil where the line is another.
@@ -60,7 +83,7 @@ struct TaskTable: Hashable {
     let names = scanner.rest.split(separator: 0x20).map { String(decoding: $0, as: UTF8.self) }
     let needed = ["uid", "tgid", "total_vm", "rss"]
     guard names.last == "name", names.count <= 32, needed.allSatisfy(names.contains) else { return nil }
-    columns = Array(names.dropLast())
+    columns = names.dropLast().map { Column.words[$0] }
   }
 
   /// Takes a row; false where the line is another.
@@ -83,23 +106,23 @@ struct TaskTable: Hashable {
     guard scanner.skip("[") else { return nil }
     scanner.skipSpaces()
     guard let tid: Int32 = scanner.number(), tid > 0, scanner.skip("]") else { return nil }
-    var values: [String: Int64] = [:]
+    var numbers = Numbers()
     for column in columns {
       scanner.skipSpaces()
       guard let value: Int64 = scanner.number(), ByteScanner.sane ~= value else { return nil }
-      values[column] = value
+      if let column { numbers[column] = value }
     }
-    guard scanner.skip(" "), scanner.rest.count <= HeaderLine.commBytesMax, let uid = values["uid"],
-      let uid = UInt32(exactly: uid >= 0 ? uid : uid + 1 << 32), let pid = values["tgid"].flatMap(Int32.init(exactly:)),
-      pid > 0, let totalVM = values["total_vm"], let resident = values["rss"],
-      (-1000...1000) ~= values["oom_score_adj"] ?? 0
+    guard scanner.skip(" "), scanner.rest.count <= HeaderLine.commBytesMax, let uid = numbers[.uid],
+      let uid = UInt32(exactly: uid >= 0 ? uid : uid + 1 << 32), let pid = numbers[.pid].flatMap(Int32.init(exactly:)),
+      pid > 0, let totalVM = numbers[.totalVM], let resident = numbers[.resident],
+      (-1000...1000) ~= numbers[.oomScoreAdj] ?? 0
     else { return nil }
     let pgtables =
-      values["pgtables_bytes"].map(units.pages(bytes:)) ?? values["nr_ptes"].map { $0 + (values["nr_pmds"] ?? 0) }
+      numbers[.pgtableBytes].map(units.pages(bytes:)) ?? numbers[.ptes].map { $0 + (numbers[.pmds] ?? 0) }
     return Row(
       tid: tid, pid: pid, uid: uid, comm: KernelName(bytes: Array(scanner.rest)),
-      oomScoreAdj: values["oom_score_adj"].map(Int.init),
-      totalVMPages: totalVM, residentPages: resident, swapPages: values["swapents"], pgtablePages: pgtables,
-      anonPages: values["rss_anon"], filePages: values["rss_file"], shmemPages: values["rss_shmem"])
+      oomScoreAdj: numbers[.oomScoreAdj].map(Int.init),
+      totalVMPages: totalVM, residentPages: resident, swapPages: numbers[.swap], pgtablePages: pgtables,
+      anonPages: numbers[.anon], filePages: numbers[.file], shmemPages: numbers[.shmem])
   }
 }

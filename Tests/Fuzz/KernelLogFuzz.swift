@@ -4,14 +4,15 @@ import KernelLog
 
 /// What libFuzzer calls with one log after another, made to reach new code: `make fuzz`.
 ///
-/// A log may stop nobody who reads it; its events do not depend on the pieces in which it came; each is a line of JSON
+/// A log may stop nobody who reads it; its events do not depend on the pieces in which it came, nor
+/// on who looks through them; each is a line of JSON
 /// that a terminal may show; and nobody is killed whom no line names. Source: libFuzzer, LLVMFuzzerTestOneInput().
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzKernelLog(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let log = UnsafeBufferPointer(start: start, count: count)
-  let whole = FuzzedLog.events(log, piece: max(1, count))
+  let whole = FuzzedLog.events(log, piece: max(1, count), isSearchedAhead: false)
   // The piece's length is the log's own, so that a log that fails does so again.
-  let pieces = FuzzedLog.events(log, piece: 1 + Int(log.first ?? 0))
+  let pieces = FuzzedLog.events(log, piece: 1 + Int(log.first ?? 0), isSearchedAhead: true)
   let lines = FuzzedLog.lines(whole)
   precondition(lines == FuzzedLog.lines(pieces), "the events depend on the pieces of the log")
   for line in lines {
@@ -28,14 +29,15 @@ private enum FuzzedLog {
   /// 2026-11-25 10:16:35 UTC: the same in each run.
   private static let now: Int64 = 1_795_601_795_000_000_000
 
-  static func events(_ log: UnsafeBufferPointer<UInt8>, piece: Int) -> [LocatedEvent] {
+  static func events(_ log: UnsafeBufferPointer<UInt8>, piece: Int, isSearchedAhead: Bool) -> [LocatedEvent] {
     let source = LogSource(source: .log, pageSizeBytes: 4096)
     var file = LogFile(source, calendar: LogCalendar(nowWallNanoseconds: now), numbers: DecisionNumbers())
     var told: [LocatedEvent] = []
     var start = 0
     while start < log.count {
       let end = min(log.count, start + piece)
-      file.take(UnsafeBufferPointer(rebasing: log[start..<end])) { told.append($0) }
+      let piece = UnsafeBufferPointer(rebasing: log[start..<end])
+      file.take(piece, places: isSearchedAhead ? LogFile.places(in: piece) : nil) { told.append($0) }
       start = end
     }
     file.end { told.append($0) }

@@ -9,14 +9,17 @@ import Testing
   /// 2026-11-25 10:16:35 UTC.
   static let now: Int64 = 1_795_601_795_000_000_000
 
-  static func events(_ bytes: [UInt8], piece: Int = .max, _ log: LogSource = .test()) -> [LocatedEvent] {
+  static func events(
+    _ bytes: [UInt8], piece: Int = .max, isSearchedAhead: Bool = false, _ log: LogSource = .test()
+  ) -> [LocatedEvent] {
     var file = LogFile(log, calendar: LogCalendar(nowWallNanoseconds: now), numbers: DecisionNumbers())
     var told: [LocatedEvent] = []
     bytes.withUnsafeBufferPointer { all in
       var start = 0
       while start < all.count {
         let end = piece > all.count - start ? all.count : start + piece
-        file.take(UnsafeBufferPointer(rebasing: all[start..<end])) { told.append($0) }
+        let piece = UnsafeBufferPointer(rebasing: all[start..<end])
+        file.take(piece, places: isSearchedAhead ? LogFile.places(in: piece) : nil) { told.append($0) }
         start = end
       }
     }
@@ -111,7 +114,9 @@ import Testing
     #expect(events.allSatisfy { ($0.logged.monotonicNanoseconds != nil) == form.hasMonotonic })
   }
 
-  @Test("it does not matter in which pieces a log comes", arguments: [1, 7, 16, 17, 18, 100, 4096])
+  @Test(
+    "it does not matter in which pieces a log comes, nor who looks through them",
+    arguments: [1, 7, 16, 17, 18, 100, 4096])
   func pieces(piece: Int) {
     let fixture = Fixture("7.2-group.kmsg")
     let ordinary = Array("[    1.000000] usb 1-1: new device, a room with a view, still and skill\n".utf8)
@@ -119,6 +124,7 @@ import Testing
     let wanted = LogFileTests.facts(LogFileTests.events(bytes))
     #expect(wanted.count == 3)
     #expect(LogFileTests.facts(LogFileTests.events(bytes, piece: piece)) == wanted)
+    #expect(LogFileTests.facts(LogFileTests.events(bytes, piece: piece, isSearchedAhead: true)) == wanted)
   }
 
   @Test("reports of two hosts, line by line among each other, stay two")

@@ -109,8 +109,8 @@ private final class AnalyzedLogs {
       var log = LogFile(source, calendar: LogCalendar(nowWallNanoseconds: clock.wall), numbers: numbers)
       func tell(_ event: LocatedEvent) { write(event, wall: event.logged.wallNanoseconds, log: "log \(place + 1)") }
       do throws(HostError) {
-        let file = try ReadableFile(path: path)
-        while try file.next({ piece in log.take(piece, tell: tell) }) {}
+        let file = try AheadReader(ReadableFile(path: path)) { LogFile.places(in: $0) }
+        while try file.next({ piece, places in log.take(piece, places: places, tell: tell) }) {}
       } catch {
         Diagnostic.say(Wording.sentence(error))
         isWhole = false
