@@ -26,9 +26,7 @@ package final class CgroupOwner: Hashable, Sendable {
 
   /// What people call it, the most telling first: `namespace/pod/container`, a container's name, a unit; nil where it has no name.
   package var displayName: String? {
-    if let pod, let name = pod.pod {
-      return [pod.namespace, name, pod.container].compactMap { $0 }.joined(separator: "/")
-    }
+    if let pod, let name = pod.displayName { return pod.container.map { "\(name)/\($0)" } ?? name }
     return container.map { $0.name ?? $0.id } ?? unit
   }
 }

@@ -2,7 +2,7 @@
 
 /// A container: what its cgroup's path tells (runtime and id), and what its runtime's own files add. A nil field is not known.
 package struct ContainerRef: Hashable, Sendable {
-  /// docker, containerd, cri-o, podman, lxc or nspawn; nil where nothing tells.
+  /// docker, containerd, cri-o, podman, lxc, nspawn or buildkit; nil where nothing tells.
   package var runtime: String?
   /// As the runtime has it: 64 hexadecimal digits, or the name that was given to it (containerd, LXC, nspawn).
   package var id: String
@@ -14,19 +14,23 @@ package struct ContainerRef: Hashable, Sendable {
   package var composeProject: String?
   package var composeService: String?
 
+  /// The pod of Podman's that it is in, which is none of Kubernetes; by its name, else by its id.
+  package var pod: String?
+
   package init(runtime: String?, id: String) {
     self.runtime = runtime
     self.id = id
   }
 
-  func encode(into json: inout JSONWriter) {
-    json.object {
-      $0.field("runtime", runtime)
-      $0.field("id", id)
-      $0.field("name", name)
-      $0.field("image", image)
-      $0.field("compose_project", composeProject)
-      $0.field("compose_service", composeService)
-    }
+  func encode(into json: inout JSONWriter) { json.object { encodeFields(into: &$0) } }
+
+  func encodeFields(into json: inout JSONWriter) {
+    json.field("runtime", runtime)
+    json.field("id", id)
+    json.field("name", name)
+    json.field("image", image)
+    json.field("compose_project", composeProject)
+    json.field("compose_service", composeService)
+    json.field("pod", pod)
   }
 }

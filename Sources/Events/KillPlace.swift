@@ -2,11 +2,11 @@
 
 /// Where a process ran, as what people start and limit: the outermost name that outlives a restart.
 ///
-/// A pod's containers get a new group at each restart, a service keeps its own. By the path of the cgroup alone.
-/// Source: kubelet's pkg/kubelet/cm, docker and systemd, as ContainerID and SystemdUnit read them.
-package enum KillPlace: Hashable, Sendable {
-  /// The pod's uid, with hyphens.
-  case pod(uid: String)
+/// A pod's containers get a new group at each restart, a service keeps its own. Two places are one where pod, container,
+/// unit or path is: what else is known of them may have been told once and not again.
+package enum KillPlace: Sendable {
+  /// The pod is known by its uid, or by its name.
+  case pod(PodRef)
   case container(ContainerRef)
   /// A unit of the system's systemd, as `db.service`.
   case unit(String)
@@ -15,39 +15,22 @@ package enum KillPlace: Hashable, Sendable {
   /// The log does not say.
   case unknown
 
-  package init(cgroupPath path: KernelName?) {
-    guard let path else {
+  /// By the owner where somebody has looked, else by the path alone.
+  package init(_ cgroup: CgroupRef?) {
+    guard let path = cgroup?.path else {
       self = .unknown
       return
     }
-    if let uid = KillPlace.podUID(inCgroupPath: path) {
-      self = .pod(uid: uid)
-    } else if let container = ContainerID.container(inCgroupPath: path) {
+    let owner = cgroup?.owner ?? CgroupOwner(path: path)
+    if let pod = owner?.pod, pod.podUID != nil || pod.pod != nil {
+      self = .pod(pod)
+    } else if let container = owner?.container {
       self = .container(container)
-    } else if let unit = SystemdUnit.name(inCgroupPath: path) {
+    } else if let unit = owner?.unit {
       self = .unit(unit)
     } else {
       self = .cgroup(path)
     }
-  }
-
-  /// `kubepods-burstable-pod1234_….slice` of systemd's driver, `kubepods/burstable/pod1234-…` of cgroupfs's.
-  static func podUID(inCgroupPath path: KernelName) -> String? {
-    let components = path.text.split(separator: "/")
-    guard components.contains(where: { $0.hasPrefix("kubepods") }) else { return nil }
-    for component in components.reversed() {
-      var name = component
-      if name.hasSuffix(".slice") { name = name.dropLast(6) }
-      if name.hasPrefix("kubepods"), let last = name.split(separator: "-").last { name = last }
-      guard name.hasPrefix("pod") else { continue }
-      let uid = String(name.dropFirst(3).map { $0 == "_" ? "-" : $0 })
-      if uid.utf8.count >= 32, uid.utf8.allSatisfy({ isHexadecimal($0) || $0 == UInt8(ascii: "-") }) { return uid }
-    }
-    return nil
-  }
-
-  private static func isHexadecimal(_ byte: UInt8) -> Bool {
-    (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte)
   }
 
   /// The word before the name, for people.
@@ -61,14 +44,39 @@ package enum KillPlace: Hashable, Sendable {
     }
   }
 
-  /// The name; nil where there is none.
+  /// What it is known by; nil where it has none. Of a pod the uid, of a container the id.
   package var name: KernelName? {
     switch self {
-    case .pod(let uid): KernelName(uid)
+    case .pod(let pod): KernelName(pod.podUID ?? pod.displayName ?? "")
     case .container(let container): KernelName(container.id)
     case .unit(let unit): KernelName(unit)
     case .cgroup(let path): path
     case .unknown: nil
     }
+  }
+}
+
+extension KillPlace {
+  /// What people call a pod (`namespace/pod`) or a container; nil where nobody told, and for what is called by its name.
+  package var displayName: String? {
+    switch self {
+    case .pod(let pod): pod.displayName
+    case .container(let container): container.name
+    case .unit, .cgroup, .unknown: nil
+    }
+  }
+
+  /// What people call it, else its name.
+  package var shownName: KernelName? { displayName.map { KernelName($0) } ?? name }
+}
+
+extension KillPlace: Hashable {
+  package static func == (left: KillPlace, right: KillPlace) -> Bool {
+    left.kindText == right.kindText && left.name == right.name
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(kindText)
+    hasher.combine(name)
   }
 }

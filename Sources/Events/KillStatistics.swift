@@ -20,9 +20,9 @@ package struct KillStatistics: Sendable {
   /// By the group whose limit was hit, else by the victim's.
   package private(set) var cgroups = NameTable<KernelName, KillTally>()
   package private(set) var units = NameTable<KernelName, KillTally>()
-  package private(set) var containers = NameTable<ContainerRef, KillTally>()
-  /// By the pod's uid.
-  package private(set) var pods = NameTable<KernelName, KillTally>()
+  /// Containers and pods, each a place of that kind.
+  package private(set) var containers = NameTable<KillPlace, KillTally>()
+  package private(set) var pods = NameTable<KillPlace, KillTally>()
   package private(set) var hosts = NameTable<KernelName, KillTally>()
   /// Hours since 1970, UTC.
   package private(set) var hours = NameTable<Int64, KillTally>()
@@ -108,31 +108,33 @@ package struct KillStatistics: Sendable {
   private mutating func addNames(_ kill: OOMKill, host: KernelName?, _ wall: Int64?) {
     let decision = kill.decision.id
     processes.add(kill.victim.comm, decision: decision, wallNanoseconds: wall)
-    let path = kill.limit?.cgroup?.path ?? kill.victim.cgroup?.path
-    if let path { cgroups.add(path, decision: decision, wallNanoseconds: wall) }
+    let limited = kill.limit?.cgroup?.path == nil ? kill.victim.cgroup : kill.limit?.cgroup
+    if let path = limited?.path { cgroups.add(path, decision: decision, wallNanoseconds: wall) }
     if let host { hosts.add(host, decision: decision, wallNanoseconds: wall) }
-    guard let place = kill.victim.cgroup?.path ?? path else { return }
-    if let container = ContainerID.container(inCgroupPath: place) {
-      containers.add(container, decision: decision, wallNanoseconds: wall)
+    let cgroup = kill.victim.cgroup?.path == nil ? limited : kill.victim.cgroup
+    guard let path = cgroup?.path else { return }
+    if let container = (cgroup?.owner ?? CgroupOwner(path: path))?.container {
+      containers.add(.container(container), decision: decision, wallNanoseconds: wall)
     }
-    switch KillPlace(cgroupPath: place) {
-    case .pod(let uid): pods.add(KernelName(uid), decision: decision, wallNanoseconds: wall)
+    let place = KillPlace(cgroup)
+    switch place {
+    case .pod: pods.add(place, decision: decision, wallNanoseconds: wall)
     case .unit(let unit): units.add(KernelName(unit), decision: decision, wallNanoseconds: wall)
     case .container, .cgroup, .unknown: break
     }
   }
 
   private mutating func addHistories(_ kill: OOMKill, host: KernelName?, _ wall: Int64?) {
-    let place = kill.victim.cgroup?.path ?? kill.limit?.cgroup?.path
-    let victim = VictimHistory.Key(comm: kill.victim.comm, host: host, place: KillPlace(cgroupPath: place))
+    let cgroup = kill.victim.cgroup?.path == nil ? kill.limit?.cgroup : kill.victim.cgroup
+    let victim = VictimHistory.Key(comm: kill.victim.comm, host: host, place: KillPlace(cgroup))
     victims.update(victim, new: VictimHistory()) { $0.add(kill, wallNanoseconds: wall) }
     if let bystander = kill.bystander, bystander.reason == .largerProtected, let other = bystander.other {
       protectedHolders.update(ProtectedHolder.Key(host: host, comm: other), new: ProtectedHolder()) {
         $0.add(kill, bystander, wallNanoseconds: wall)
       }
     }
-    if kill.scope == .memcg, let path = kill.limit?.cgroup?.path {
-      let limit = LimitHistory.Key(host: host, place: KillPlace(cgroupPath: path))
+    if kill.scope == .memcg, kill.limit?.cgroup?.path != nil {
+      let limit = LimitHistory.Key(host: host, place: KillPlace(kill.limit?.cgroup))
       limits.update(limit, new: LimitHistory()) { $0.add(kill, wallNanoseconds: wall) }
     }
     for (condition, pages, ofPages) in KillCondition.all(of: kill) {

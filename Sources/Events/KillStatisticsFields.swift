@@ -25,7 +25,7 @@ extension KillStatistics {
       processes.encode("processes", into: &json)
       cgroups.encode("cgroups", into: &json)
       units.encode("units", into: &json)
-      pods.encode("pods", into: &json)
+      encodePods(into: &json)
       encodeContainers(into: &json)
       hosts.encode("hosts", into: &json)
       days.encode("days", secondsOfOne: 86_400, into: &json)
@@ -56,11 +56,20 @@ extension KillStatistics {
   }
 
   private func encodeContainers(into json: inout JSONWriter) {
-    let ranked = containers.ranked { $0.id }
-    json.list("containers", ranked) { container, json in
-      json.field("runtime", container.name.runtime)
-      json.field("id", container.name.id)
-      container.tally.encodeFields(into: &json)
+    json.list("containers", containers.ranked { $0.name?.text ?? "" }) { row, json in
+      guard case .container(let container) = row.name else { return }
+      container.encodeFields(into: &json)
+      row.tally.encodeFields(into: &json)
+    }
+  }
+
+  private func encodePods(into json: inout JSONWriter) {
+    json.list("pods", pods.ranked { $0.name?.text ?? "" }) { row, json in
+      guard case .pod(let pod) = row.name else { return }
+      json.field("name", row.name.name?.text)
+      json.field("namespace", pod.namespace)
+      json.field("pod", pod.pod)
+      row.tally.encodeFields(into: &json)
     }
   }
 
@@ -135,6 +144,7 @@ extension KillPlace {
       $0.field("kind", kindText)
       if case .container(let container) = self { $0.field("runtime", container.runtime) }
       $0.field("name", hexKey: "name_hex", name)
+      $0.field("display_name", displayName)
     }
   }
 }

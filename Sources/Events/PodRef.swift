@@ -20,6 +20,11 @@ package struct PodRef: Hashable, Sendable {
 
   package init() {}
 
+  /// `namespace/pod`; nil where its name is not known.
+  package var displayName: String? {
+    pod.map { name in namespace.map { "\($0)/\(name)" } ?? name }
+  }
+
   func encode(into json: inout JSONWriter) {
     json.object {
       $0.field("namespace", namespace)

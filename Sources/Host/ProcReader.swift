@@ -64,6 +64,15 @@ package final class ProcReader {
     try files.contents(KernelName("\(pid)/comm"), in: root).map { KernelName(bytes: Array($0.withoutNewline)) }
   }
 
+  /// Its memory group, or nil where it is gone.
+  ///
+  /// File: /proc/PID/cgroup.
+  package func cgroup(pid: Int32) throws(HostError) -> CgroupRef? {
+    guard let contents = try files.contents(KernelName("\(pid)/cgroup"), in: root, limitBytes: ProcCgroup.limitBytes)
+    else { return nil }
+    return try ProcCgroup.memory(in: contents)
+  }
+
   /// The processes that there are, in the order in which the kernel lists them.
   ///
   /// File: /proc.

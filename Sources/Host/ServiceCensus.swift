@@ -46,7 +46,7 @@ package struct ServiceCensus {
     process.shmemBytes = parts.shmemPages * pageSizeBytes
     process.swapBytes = parts.swapPages * pageSizeBytes
     process.cgroup = facts.cgroup?.path
-    process.unit = process.cgroup.flatMap(SystemdUnit.name(inCgroupPath:))
+    process.unit = process.cgroup.flatMap(CgroupOwner.init(path:))?.unit
     return process
   }
 
@@ -81,16 +81,17 @@ package struct ServiceCensus {
   /// The shortest beginning of the path that names the container, else the unit.
   private static func group(of path: KernelName) -> HostSettings.ServiceGroup? {
     let components = path.bytes.split(separator: UInt8(ascii: "/"))
-    let container = ContainerID.container(inCgroupPath: path)
-    let unit = container == nil ? SystemdUnit.name(inCgroupPath: path) : nil
+    guard let owner = CgroupOwner(path: path) else { return nil }
+    let container = owner.container
+    let unit = container == nil ? owner.unit : nil
     guard container != nil || unit != nil else { return nil }
     for count in 1...max(1, components.count) {
       let joined = components.prefix(count).joined(separator: [UInt8(ascii: "/")])
       let beginning = KernelName(bytes: [UInt8(ascii: "/")] + joined)
-      let names =
-        container.map { ContainerID.container(inCgroupPath: beginning)?.id == $0.id }
-        ?? (SystemdUnit.name(inCgroupPath: beginning) == unit)
-      if names { return HostSettings.ServiceGroup(path: beginning, unit: unit, container: container) }
+      let above = CgroupOwner(path: beginning)
+      if container.map({ above?.container?.id == $0.id }) ?? (above?.unit == unit) {
+        return HostSettings.ServiceGroup(path: beginning, unit: unit, container: container)
+      }
     }
     return nil
   }

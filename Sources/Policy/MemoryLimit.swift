@@ -11,7 +11,7 @@ enum MemoryLimit {
     switch place {
     case .unit(let unit):
       return [unitStep(unit, "MemoryMax=\(mebibytes)M", "Set the unit's limit to \(mebibytes) MiB, now and for good.")]
-    case .pod(let uid): return podSteps(uid: uid, mebibytes: mebibytes)
+    case .pod(let pod): return podSteps(pod, mebibytes: mebibytes)
     case .container(let container): return [containerStep(container, mebibytes: mebibytes)]
     case .cgroup(let path): return [fileStep(path, version: version, mebibytes: mebibytes)]
     case .unknown: return path.map { [fileStep($0, version: version, mebibytes: mebibytes)] } ?? []
@@ -39,21 +39,23 @@ enum MemoryLimit {
     }
   }
 
-  /// The uid is hexadecimal: it needs no quotes.
-  static func podSteps(uid: String, mebibytes: Int64) -> [Recommendation.Step] {
-    [
-      podName(uid: uid),
+  static func podSteps(_ pod: PodRef, mebibytes: Int64) -> [Recommendation.Step] {
+    podName(pod) + [
       Recommendation.Step(
         "Set the container's limit to \(mebibytes) MiB in the manifest of what controls the pod.",
-        input: "resources:\n  limits:\n    memory: \(mebibytes)Mi"),
+        input: "resources:\n  limits:\n    memory: \(mebibytes)Mi")
     ]
   }
 
-  static func podName(uid: String) -> Recommendation.Step {
-    Recommendation.Step(
-      "Find the pod by its uid.",
-      input: "kubectl get pods -A -o custom-columns="
-        + "NAMESPACE:.metadata.namespace,POD:.metadata.name,UID:.metadata.uid | grep \(uid)")
+  /// How to find it, where its name is not known. The uid is hexadecimal: it needs no quotes.
+  static func podName(_ pod: PodRef) -> [Recommendation.Step] {
+    guard pod.pod == nil, let uid = pod.podUID else { return [] }
+    return [
+      Recommendation.Step(
+        "Find the pod by its uid.",
+        input: "kubectl get pods -A -o custom-columns="
+          + "NAMESPACE:.metadata.namespace,POD:.metadata.name,UID:.metadata.uid | grep \(uid)")
+    ]
   }
 
   private static func fileStep(_ path: KernelName, version: Int?, mebibytes: Int64) -> Recommendation.Step {

@@ -57,10 +57,10 @@ struct Sizes {
 enum Naming {
   static func safe(_ name: KernelName) -> String { name.bytes.isEmpty ? "(no name)" : TerminalText.safe(name) }
 
-  /// `unit db.service`, `container 0123456789ab`, `cgroup /a`.
+  /// `unit db.service`, `pod shop/cart-0`, `container web`, by id `container 0123456789ab`, `cgroup /a`.
   static func place(_ place: KillPlace) -> String {
-    guard let name = place.name else { return "a cgroup that the log does not name" }
-    if case .container(let container) = place { return "container \(container.id.prefix(12))" }
+    guard let name = place.shownName else { return "a cgroup that the log does not name" }
+    if case .container(let container) = place, container.name == nil { return "container \(container.id.prefix(12))" }
     return "\(place.kindText) \(safe(name))"
   }
 

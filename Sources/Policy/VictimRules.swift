@@ -117,14 +117,13 @@ struct VictimRules {
           "Have systemd start the service with 0, from its next start on.",
           input: name.map { "oomwitness protect systemd \($0) --oom-score-adj 0 --write --daemon-reload" })
       ]
-    case .pod(let uid):
+    case .pod(let pod):
       let mebibytes = history.mostPages.map(sizes.raisedMebibytes) ?? 0
-      return [
-        MemoryLimit.podName(uid: uid),
+      return MemoryLimit.podName(pod) + [
         Recommendation.Step(
           "The kubelet sets it by the pod's class: with the same requests and limits, of cpu too, it gets -997.",
           input: mebibytes == 0
-            ? nil : "resources:\n  requests:\n    memory: \(mebibytes)Mi\n  limits:\n    memory: \(mebibytes)Mi"),
+            ? nil : "resources:\n  requests:\n    memory: \(mebibytes)Mi\n  limits:\n    memory: \(mebibytes)Mi")
       ]
     case .container:
       return [

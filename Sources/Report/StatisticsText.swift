@@ -26,8 +26,8 @@ package struct StatisticsText: Sendable {
     lines += decisions(statistics) + times(statistics.moments) + conditions(statistics) + gaps(statistics)
     lines += victims(statistics)
     lines += table("process", statistics.processes.ranked) + table("cgroup", statistics.cgroups.ranked)
-    lines += table("unit", statistics.units.ranked) + table("pod", statistics.pods.ranked)
-    lines += table("container", statistics.containers.ranked { $0.id }.map { (containerName($0.name), $0.tally) })
+    lines += table("unit", statistics.units.ranked) + table("pod", places(statistics.pods))
+    lines += table("container", places(statistics.containers))
     lines += table("host", statistics.hosts.ranked)
     lines += days(statistics.days) + hours(statistics)
     return lines.joined(separator: "\n") + "\n"
@@ -163,7 +163,7 @@ package struct StatisticsText: Sendable {
 
   /// Where it ran, and on which host.
   func place(_ key: VictimHistory.Key) -> String {
-    let name = key.place.name.map { TerminalText.safe($0) }
+    let name = key.place.shownName.map { TerminalText.safe($0) }
     let place =
       name.map { key.place.kindText == "cgroup" ? tail($0) : "\(key.place.kindText) \(shortened($0))" } ?? "-"
     return key.host.map { "\(TerminalText.safe($0)): \(place)" } ?? place
@@ -179,8 +179,12 @@ package struct StatisticsText: Sendable {
     name.utf8.count == 64 ? String(name.prefix(12)) : name
   }
 
-  private func containerName(_ container: ContainerRef) -> KernelName {
-    KernelName((container.runtime.map { $0 + " " } ?? "") + container.id)
+  private func places(_ table: NameTable<KillPlace, KillTally>) -> [(name: KernelName, tally: KillTally)] {
+    table.ranked { $0.name?.text ?? "" }.map { row in
+      let name = row.name.shownName ?? KernelName("-")
+      guard case .container(let container) = row.name, let runtime = container.runtime else { return (name, row.tally) }
+      return (KernelName(runtime + " " + name.text), row.tally)
+    }
   }
 
   /// What its sizes say, and why it died for others' memory; empty where nothing can be said.

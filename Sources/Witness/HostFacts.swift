@@ -58,7 +58,7 @@ package final class HostFacts {
     kill.badness?.procOOMScore = known?.oomScore
     kill.victim.user = kill.victim.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
     complete(&kill.victim.cgroup)
-    kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
+    kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(CgroupOwner.init(path:))?.unit
     complete(&kill.trigger)
     if kill.limit != nil { complete(&kill.limit!.cgroup) }
     for index in kill.candidates?.list.indices ?? 0..<0 { complete(&kill.candidates!.list[index].cgroup) }
@@ -72,7 +72,7 @@ package final class HostFacts {
   /// read now. Memory is another by now, and the pid may be another process's.
   package func completeLogged(_ kill: inout OOMKill) {
     kill.victim.user = kill.victim.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
-    kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
+    kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(CgroupOwner.init(path:))?.unit
     kill.nameWhatProcLacked()
   }
 

@@ -71,7 +71,7 @@ struct ForecastMaker {
     victim.user = (try? table.users.name(uid: process.uid)) ?? nil
     victim.oomScoreAdj = process.oomScoreAdj
     victim.cgroup = process.cgroup
-    victim.systemdUnit = process.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
+    victim.systemdUnit = process.cgroup?.path.flatMap(CgroupOwner.init(path:))?.unit
     var badness = VictimBadness(parts: process.parts)
     badness.domainPages = domain.totalPages
     badness.adjPoints = Badness.adjPoints(oomScoreAdj: process.oomScoreAdj, domainPages: domain.totalPages)

@@ -196,7 +196,7 @@ final class ProcessTable {
   private func owner(_ path: KernelName) -> (unit: String?, container: ContainerRef?) {
     if let known = owners[path] { return known }
     if owners.count >= ProcessTable.ownersMax { owners.removeAll(keepingCapacity: true) }
-    let owner = (SystemdUnit.name(inCgroupPath: path), ContainerID.container(inCgroupPath: path))
+    let owner = CgroupOwner(path: path).map { ($0.unit, $0.container) } ?? (nil, nil)
     owners[path] = owner
     return owner
   }

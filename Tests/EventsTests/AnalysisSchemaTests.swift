@@ -37,6 +37,15 @@ struct AnalysisSchemaTests {
       "/docker/\(id)", "/system.slice/a.service", "/kubepods/pod01234567-89ab-cdef-0123-456789abcdef/\(id)",
       "/docker/\(id)",
     ]
+    for number in UInt64(8)...9 {
+      var told = MadeKill()
+      (told.decision, told.limit) = (number, 1000)
+      told.change = {
+        $0.victim.cgroup?.owner = Samples.owner
+        $0.limit?.cgroup?.owner = Samples.owner
+      }
+      kills.append(told.kill)
+    }
     for (place, path) in paths.enumerated() {
       var made = MadeKill()
       (made.decision, made.path, made.limit) = (UInt64(10 + place), path, 1000)
@@ -121,7 +130,7 @@ struct AnalysisSchemaTests {
   @Test(
     "what is not so, is refused",
     arguments: [
-      (#""kills":8"#, #""kills":-1"#), (#""trend":"#, #""direction":"#), (#""finding":"It is so.","#, ""),
+      (#""kills":10"#, #""kills":-1"#), (#""trend":"#, #""direction":"#), (#""finding":"It is so.","#, ""),
       (#""kind":"add_swap""#, #""kind":"buy_more""#), (#""seq":1,"#, #""seq":0,"#),
     ])
   func mutations(from: String, to: String) {

@@ -166,7 +166,7 @@ import Testing
     ]
     var statistics = KillStatistics.of(4) { $1.path = paths[$0] }
     #expect(statistics.victims.count == 3 && statistics.repeatedVictims.count == 1)
-    #expect(statistics.repeatedVictims[0].key.place == .pod(uid: "01234567-89ab-cdef-0123-456789abcdef"))
+    #expect(statistics.repeatedVictims[0].key.place == KillPlaceTests.pod("01234567-89ab-cdef-0123-456789abcdef"))
     #expect(statistics.containers.count == 2 && statistics.pods.count == 1 && statistics.units.count == 2)
     #expect(statistics.processes.count == 1 && statistics.cgroups.count == 4)
     statistics.add(MadeKill(), at: nil, host: "b")

@@ -8,6 +8,17 @@ enum Samples {
   static let brokenGroup = CgroupRef(path: KernelName(bytes: [0x2f, 0xfe]), id: 7, version: 1)
   static let parts = BadnessParts(anonPages: 8101, filePages: 1, shmemPages: 193, swapPages: 40, pgtablePages: 25)
 
+  /// Of a container that all is known of.
+  static var owner: CgroupOwner {
+    var container = ContainerRef(runtime: "podman", id: String(repeating: "0c", count: 32))
+    (container.name, container.image, container.pod) = ("shop-web-1", "shop/web:7", "shop")
+    (container.composeProject, container.composeService) = ("shop", "web")
+    var pod = PodRef()
+    (pod.namespace, pod.pod, pod.container) = ("shop", "cart-0", "web")
+    (pod.podUID, pod.qosClass, pod.isStatic) = ("11234567-89ab-cdef-0123-456789abcdef", .burstable, false)
+    return CgroupOwner(unit: "hog.service", container: container, pod: pod)
+  }
+
   // MARK: oom_kill
 
   static var fullKill: OOMKill {

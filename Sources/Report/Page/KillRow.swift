@@ -65,8 +65,8 @@ struct KillRow {
   private func place(_ kill: OOMKill) -> String {
     let kind = TimeBins.Kind(kill.scope)
     guard kind == .memcg, let path = kill.limit?.cgroup?.path else { return kind.words }
-    let place = KillPlace(cgroupPath: path)
-    return "limit of \(place.kindText) \(place.name?.text ?? path.text)"
+    let place = KillPlace(kill.limit?.cgroup)
+    return "limit of \(place.kindText) \(place.shownName?.text ?? path.text)"
   }
 
   /// An object of short keys for each candidate; what is not known is absent.

@@ -22,10 +22,10 @@ struct TableSection {
     html.markup("<div class=\"tables\">")
     table("Process", statistics.processes.ranked.map { ($0.name.text, $0.tally) }, &html)
     table("systemd unit", statistics.units.ranked.map { ($0.name.text, $0.tally) }, &html)
-    table("Pod", statistics.pods.ranked.map { ($0.name.text, $0.tally) }, &html)
-    let containers = statistics.containers.ranked { $0.id }
-    table(
-      "Container", containers.map { ("\($0.name.runtime ?? "container") \($0.name.id.prefix(12))", $0.tally) }, &html)
+    let pods = statistics.pods.ranked { $0.name?.text ?? "" }
+    table("Pod", pods.map { ($0.name.shownName?.text ?? "", $0.tally) }, &html)
+    let containers = statistics.containers.ranked { $0.name?.text ?? "" }
+    table("Container", containers.map { (TableSection.container($0.name), $0.tally) }, &html)
     table("Host", statistics.hosts.ranked.map { ($0.name.text, $0.tally) }, &html)
     let days = statistics.days.sums.sorted { $0.key > $1.key }
     table("Day", days.map { (String(StatisticsText.clock($0.key * 86_400_000_000_000).prefix(10)), $0.value) }, &html)
@@ -34,6 +34,11 @@ struct TableSection {
       "Cgroup at its limit, or the victim's", statistics.cgroups.ranked.map { ($0.name.text, $0.tally) }, isWide: true,
       &html)
     html.markup("</div></section>\n")
+  }
+
+  private static func container(_ place: KillPlace) -> String {
+    guard case .container(let container) = place else { return "" }
+    return "\(container.runtime ?? "container") \(container.name ?? String(container.id.prefix(12)))"
   }
 
   // MARK: Victims

@@ -124,7 +124,7 @@ struct Auditor {
     var units: [String: (values: Set<Int>, pid: Int32)] = [:]
     for (pid, rule) in ruled {
       let path = plan.processes[rule.index].cgroup?.path
-      guard let unit = path.flatMap(SystemdUnit.name(inCgroupPath:)), unit.hasSuffix(".service") else { continue }
+      guard let unit = path.flatMap(CgroupOwner.init(path:))?.unit, unit.hasSuffix(".service") else { continue }
       units[unit, default: ([], pid)].values.insert(rule.value)
     }
     let files = SystemdUnitFiles(root: root)

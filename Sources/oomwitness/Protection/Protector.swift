@@ -97,7 +97,7 @@ extension ProtectionSubject {
   /// The unit and the container go by the path of the group.
   mutating func place(inCgroup path: KernelName?) {
     cgroup = path
-    unit = path.flatMap(SystemdUnit.name(inCgroupPath:))
-    container = path.flatMap(ContainerID.container(inCgroupPath:))
+    let owner = path.flatMap(CgroupOwner.init(path:))
+    (unit, container) = (owner?.unit, owner?.container)
   }
 }
