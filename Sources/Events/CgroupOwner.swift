@@ -29,4 +29,12 @@ package final class CgroupOwner: Hashable, Sendable {
     if let pod, let name = pod.displayName { return pod.container.map { "\(name)/\($0)" } ?? name }
     return container.map { $0.name ?? $0.id } ?? unit
   }
+
+  /// Container and pod in words, as `container web of pod shop/cart-0`; nil where people have no name for them.
+  package var phrase: String? {
+    let name = pod?.pod == nil ? container?.givenName : pod?.container
+    let pod = pod?.displayName ?? container?.pod
+    let parts = [name.map { "container \($0)" }, pod.map { "pod \($0)" }].compactMap { $0 }
+    return parts.isEmpty ? nil : parts.joined(separator: " of ")
+  }
 }

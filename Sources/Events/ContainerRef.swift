@@ -22,6 +22,11 @@ package struct ContainerRef: Hashable, Sendable {
     self.id = id
   }
 
+  /// The name that somebody gave it: 64 digits are none.
+  package var givenName: String? {
+    name ?? (id.utf8.count == 64 || runtime == "buildkit" ? nil : id)
+  }
+
   func encode(into json: inout JSONWriter) { json.object { encodeFields(into: &$0) } }
 
   func encodeFields(into json: inout JSONWriter) {

@@ -15,6 +15,10 @@ package struct Explanation: Sendable {
     var sentence = Sentence()
     sentence += "The kernel killed "
     sentence.name(kill.victim.comm, pid: kill.victim.pid)
+    if let phrase = kill.victim.cgroup?.owner?.phrase {
+      sentence += " in "
+      sentence.name(KernelName(phrase))
+    }
     held(kill, in: &sentence)
     cause(kill, in: &sentence)
     why(kill, in: &sentence)
@@ -42,7 +46,7 @@ package struct Explanation: Sendable {
       return
     }
     switch kill.scope {
-    case .memcg: cause(kill.limit, in: &sentence)
+    case .memcg: limit(kill, in: &sentence)
     case .cpuset: sentence += "the memory nodes of its cpuset were full"
     case .mempolicy: sentence += "the memory nodes of the allocation's NUMA policy were full"
     case .system: sentence += "the whole system was out of memory"
@@ -58,8 +62,15 @@ package struct Explanation: Sendable {
     }
   }
 
-  private func cause(_ limit: BindingLimit?, in sentence: inout Sentence) {
-    if let path = limit?.cgroup?.path {
+  private func limit(_ kill: OOMKill, in sentence: inout Sentence) {
+    let limit = kill.limit
+    if let phrase = limit?.cgroup?.owner?.phrase {
+      if phrase == kill.victim.cgroup?.owner?.phrase {
+        sentence += limit?.cgroup?.owner?.container == nil ? "this pod" : "this container"
+      } else {
+        sentence.name(KernelName(phrase))
+      }
+    } else if let path = limit?.cgroup?.path {
       sentence += "cgroup "
       sentence.name(path)
     } else {

@@ -37,13 +37,20 @@ extension JSONWriter {
     }
   }
 
-  mutating func field(_ key: StaticString, _ cgroup: CgroupRef?) {
-    guard let cgroup, cgroup.path != nil || cgroup.id != nil else { return }
-    objectField(key) {
-      $0.field("path", hexKey: "path_hex", cgroup.path)
-      $0.field("id", cgroup.id)
-      $0.field("version", cgroup.version)
+  /// A group as `cgroup`, and beside it whom it belongs to.
+  mutating func fields(_ cgroup: CgroupRef?) {
+    guard let cgroup else { return }
+    if cgroup.path != nil || cgroup.id != nil {
+      objectField("cgroup") {
+        $0.field("path", hexKey: "path_hex", cgroup.path)
+        $0.field("id", cgroup.id)
+        $0.field("version", cgroup.version)
+      }
     }
+    guard let owner = cgroup.owner else { return }
+    field("systemd_unit", owner.unit)
+    if let container = owner.container { field("container") { container.encode(into: &$0) } }
+    if let pod = owner.pod { field("kubernetes") { pod.encode(into: &$0) } }
   }
 }
 
@@ -70,7 +77,7 @@ extension Trigger {
       $0.field("gfp_mask", gfpMask)
       if !gfpFlags.isEmpty { $0.field("gfp_flags") { $0.strings(gfpFlags) } }
       $0.field("order", order)
-      $0.field("cgroup", cgroup)
+      $0.fields(cgroup)
       $0.field("is_victim", isVictim)
     }
   }
@@ -79,7 +86,7 @@ extension Trigger {
 extension BindingLimit {
   func encode(into json: inout JSONWriter) {
     json.object {
-      $0.field("cgroup", cgroup)
+      $0.fields(cgroup)
       $0.field("limit_pages", unlimitedKey: "unlimited", limit)
       $0.field("usage_pages", usagePages)
       $0.field("swap_limit_pages", unlimitedKey: "swap_unlimited", swapLimit)
@@ -126,8 +133,7 @@ extension Victim {
       }
       $0.field("exe", hexKey: "exe_hex", exe)
       $0.field("parent_comm", hexKey: "parent_comm_hex", parentComm)
-      $0.field("cgroup", cgroup)
-      $0.field("systemd_unit", systemdUnit)
+      $0.fields(cgroup)
       $0.field("total_vm_pages", totalVMPages)
       $0.field("threads", threads)
     }
@@ -186,7 +192,7 @@ extension Candidate {
     json.field("comm", hexKey: "comm_hex", comm)
     json.field("uid", uid)
     json.field("oom_score_adj", oomScoreAdj)
-    json.field("cgroup", cgroup)
+    json.fields(cgroup)
     json.field("points", points)
     json.field("points_source", points == nil ? nil : pointsSource?.rawValue)
     json.field("residue_pages", residuePages.flatMap { $0 == 0 ? nil : $0 })

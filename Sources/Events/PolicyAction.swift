@@ -22,8 +22,6 @@ package struct PolicyAction: Hashable, Sendable {
   package var comm: KernelName
   package var user: String?
   package var cgroup: CgroupRef?
-  package var systemdUnit: String?
-  package var container: ContainerRef?
   package var rule: String
   package var reason: String?
   package var adjBefore: Int?
@@ -54,9 +52,7 @@ package struct PolicyAction: Hashable, Sendable {
       $0.field("pid", pid)
       $0.field("comm", hexKey: "comm_hex", comm)
       $0.field("user", user)
-      $0.field("cgroup", cgroup)
-      $0.field("systemd_unit", systemdUnit)
-      if let container { $0.field("container") { container.encode(into: &$0) } }
+      $0.fields(cgroup)
     }
     json.field("rule", rule)
     json.field("reason", reason)

@@ -8,8 +8,6 @@ package struct ScoreRow: Hashable, Sendable {
   /// What /proc/PID/oom_score shows, on its own scale of 0 to 2000, always of the whole system; nil where it is gone.
   package var procOOMScore: Int?
   package var user: String?
-  package var systemdUnit: String?
-  package var container: ContainerRef?
 
   package init(candidate: Candidate) { self.candidate = candidate }
 
@@ -18,8 +16,6 @@ package struct ScoreRow: Hashable, Sendable {
       candidate.encodeFields(into: &$0)
       $0.field("proc_oom_score", procOOMScore)
       $0.field("user", user)
-      $0.field("systemd_unit", systemdUnit)
-      if let container { $0.field("container") { container.encode(into: &$0) } }
     }
   }
 }

@@ -24,7 +24,6 @@ package struct Victim: Hashable, Sendable {
   package var exe: KernelName?
   package var parentComm: KernelName?
   package var cgroup: CgroupRef?
-  package var systemdUnit: String?
   package var totalVMPages: Pages?
   package var threads: Int?
 

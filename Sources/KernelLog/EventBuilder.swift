@@ -132,7 +132,7 @@ struct EventBuilder {
     victim.uid = line.uid ?? process.row?.uid
     victim.oomScoreAdj = line.oomScoreAdj ?? process.row?.oomScoreAdj
     victim.totalVMPages = log.units.pages(kilobytes: line.totalVMKilobytes)
-    if isChosen, let path = paths.taskPath { victim.cgroup = CgroupRef(path: path, version: report.cgroupVersion) }
+    if isChosen, let path = paths.taskPath { victim.cgroup = group(path) }
 
     var kill = OOMKill(decision: decision, source: log.source, victim: victim)
     kill.scope = report.constraint?.scope ?? (line.message == .memcg ? .memcg : nil)
@@ -146,6 +146,13 @@ struct EventBuilder {
     kill.memory = report.memInfo.state(log.units)
     kill.unavailable = unavailable(kill, process).map(\.rawValue)
     return kill
+  }
+
+  /// Whose it is goes by the path: the log may be another host's.
+  private func group(_ path: KernelName) -> CgroupRef {
+    var group = CgroupRef(path: path, version: report.cgroupVersion)
+    group.owner = CgroupOwner(path: path)
+    return group
   }
 
   private func trigger(victim: Process?) -> Trigger? {
@@ -163,7 +170,7 @@ struct EventBuilder {
     trigger.uid = task.uid ?? row?.uid
     if let chosenPID, trigger.pid == chosenPID || task.tid == report.constraint?.chosenTID {
       trigger.pid = chosenPID
-      if let path = paths.taskPath { trigger.cgroup = CgroupRef(path: path, version: report.cgroupVersion) }
+      if let path = paths.taskPath { trigger.cgroup = group(path) }
     }
     // Only a worker of the kernel's asks for order -1, by sysrq-f: it has one thread, and is nobody's victim.
     if header.order == -1 { trigger.pid = task.tid }
@@ -184,7 +191,7 @@ struct EventBuilder {
     guard scope == .memcg else { return limit.totalPages == nil ? nil : limit }
     let path = report.statsPath ?? paths.oomPath
     guard path != nil || report.usage[.memory] != nil else { return nil }
-    if let path { limit.cgroup = CgroupRef(path: path, version: report.cgroupVersion) }
+    if let path { limit.cgroup = group(path) }
     let memory = report.usage[.memory]
     limit.limit = memory.map { log.units.limit(kilobytes: $0.limitKilobytes) }
     limit.usagePages = memory.map { log.units.pages(kilobytes: $0.usageKilobytes) }

@@ -73,6 +73,7 @@ package struct EventText: Sendable {
       if let value, !value.isEmpty { facts.append(Fact(label: label, value: value)) }
     }
     add("victim", victimLine(kill.victim))
+    add("where", kill.victim.cgroup?.owner.flatMap(whereLine))
     add("command", kill.victim.cmdline.map { $0.map(TerminalText.safe).joined(separator: " ") })
     add("trigger", kill.trigger.flatMap(triggerLine))
     add("limit", kill.limit.flatMap { limitLine($0, scope: kill.scope) })
@@ -94,6 +95,26 @@ package struct EventText: Sendable {
     return parts.compactMap { $0 }.joined(separator: ", ")
   }
 
+  /// `docker container web 0123456789ab, image shop/web:7, pod shop/cart-0`.
+  private func whereLine(_ owner: CgroupOwner) -> String? {
+    var parts: [String?] = []
+    if let container = owner.container {
+      let names = [container.runtime, "container", container.name, String(container.id.prefix(12))]
+      parts.append(names.compactMap { $0 }.joined(separator: " "))
+      parts.append(container.image.map { "image \($0)" })
+      let compose = [container.composeProject, container.composeService].compactMap { $0 }.joined(separator: "/")
+      parts.append(compose.isEmpty ? nil : "Compose service \(compose)")
+      parts.append(container.pod.map { "pod \($0)" })
+    }
+    if let pod = owner.pod, let name = pod.displayName ?? pod.podUID {
+      parts.append("pod \(name)" + (pod.container.map { " container \($0)" } ?? ""))
+      parts.append(pod.qosClass?.rawValue)
+    }
+    parts.append(owner.unit.map { "unit \($0)" })
+    let known = parts.compactMap { $0 }
+    return known.isEmpty ? nil : TerminalText.safe(known.joined(separator: ", "))
+  }
+
   private func triggerLine(_ trigger: Trigger) -> String? {
     guard let comm = trigger.comm, let pid = trigger.pid else { return nil }
     let flags = trigger.gfpFlags.isEmpty ? "" : ", \(trigger.gfpFlags.joined(separator: "|"))"
@@ -109,7 +130,8 @@ package struct EventText: Sendable {
     }
     let most = limit.limit?.pages.map { " of \(explanation.size($0))" } ?? ""
     let used = limit.usagePages.map { ", \(explanation.size($0))" } ?? ""
-    return "\(TerminalText.safe(path))\(used)\(most) used\(inferred)"
+    let owner = limit.cgroup?.owner?.phrase.map { " of \(TerminalText.safe($0))" } ?? ""
+    return "\(TerminalText.safe(path))\(owner)\(used)\(most) used\(inferred)"
   }
 
   private func badnessLine(_ badness: VictimBadness) -> String {

@@ -39,10 +39,14 @@ package struct ScoreTable: Sendable {
   /// Why it is safe, else whose it is.
   static func place(_ row: ScoreRow) -> String {
     var place: String
-    if let container = row.container {
-      place = "\(container.runtime ?? "container") \(container.id.prefix(12))"
+    let owner = row.candidate.cgroup?.owner
+    if let pod = owner?.pod?.displayName {
+      place = TerminalText.safe("pod " + (owner?.pod?.container.map { "\(pod)/\($0)" } ?? pod))
+    } else if let container = owner?.container {
+      let name = container.name ?? String(container.id.prefix(12))
+      place = TerminalText.safe("\(container.runtime ?? "container") \(name)")
     } else {
-      place = row.systemdUnit ?? row.candidate.cgroup?.path.map(TerminalText.safe) ?? "-"
+      place = owner?.unit ?? row.candidate.cgroup?.path.map(TerminalText.safe) ?? "-"
     }
     if let skipped = row.candidate.skipped { place += " [unkillable: \(ScoreTable.words(skipped))]" }
     return place

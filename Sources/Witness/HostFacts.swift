@@ -12,6 +12,7 @@ package final class HostFacts {
   private let cgroups: CgroupReader
   private let users: UserNames
   private let cache: ProcessCache
+  private let containers: ContainerResolver
   private let clock: Clock
   private var ahead: Ahead?
 
@@ -27,13 +28,14 @@ package final class HostFacts {
 
   package init(
     identity: HostIdentity, memory: MemoryReader, cgroups: CgroupReader, users: UserNames, cache: ProcessCache,
-    clock: Clock = Clock()
+    containers: ContainerResolver, clock: Clock = Clock()
   ) {
     self.identity = identity
     self.memory = memory
     self.cgroups = cgroups
     self.users = users
     self.cache = cache
+    self.containers = containers
     self.clock = clock
   }
 
@@ -58,7 +60,6 @@ package final class HostFacts {
     kill.badness?.procOOMScore = known?.oomScore
     kill.victim.user = kill.victim.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
     complete(&kill.victim.cgroup)
-    kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(CgroupOwner.init(path:))?.unit
     complete(&kill.trigger)
     if kill.limit != nil { complete(&kill.limit!.cgroup) }
     for index in kill.candidates?.list.indices ?? 0..<0 { complete(&kill.candidates!.list[index].cgroup) }
@@ -68,11 +69,13 @@ package final class HostFacts {
     kill.nameWhatProcLacked()
   }
 
-  /// Completes a kill that a log tells of some time ago: with what its own line says of user and unit, and nothing that is
+  /// Completes a kill that this host's log tells of some time ago: with whose names its lines hold, and nothing else that is
   /// read now. Memory is another by now, and the pid may be another process's.
   package func completeLogged(_ kill: inout OOMKill) {
     kill.victim.user = kill.victim.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
-    kill.victim.systemdUnit = kill.victim.cgroup?.path.flatMap(CgroupOwner.init(path:))?.unit
+    name(&kill.victim.cgroup)
+    name(&kill.trigger)
+    name(&kill.limit)
     kill.nameWhatProcLacked()
   }
 
@@ -82,11 +85,23 @@ package final class HostFacts {
     complete(&trigger!.cgroup)
   }
 
+  /// A group by name, and whose it is.
   package func complete(_ cgroup: inout CgroupRef?) {
-    guard let id = cgroup?.id else { return }
-    if cgroup!.path == nil { cgroup!.path = cgroups.path(forID: id) }
-    if cgroup!.version == nil { cgroup!.version = cgroups.hierarchy?.version }
+    if let id = cgroup?.id {
+      if cgroup!.path == nil { cgroup!.path = cgroups.path(forID: id) }
+      if cgroup!.version == nil { cgroup!.version = cgroups.hierarchy?.version }
+    }
+    name(&cgroup)
   }
+
+  /// Says whom a group belongs to. A log's kill has a path and no id.
+  private func name(_ cgroup: inout CgroupRef?) {
+    guard let path = cgroup?.path else { return }
+    cgroup!.owner = containers.owner(ofCgroup: path)
+  }
+
+  private func name(_ trigger: inout Trigger?) { if trigger != nil { name(&trigger!.cgroup) } }
+  private func name(_ limit: inout BindingLimit?) { if limit != nil { name(&limit!.cgroup) } }
 
   /// - Returns: what was read of it while it lived; nil where it was not among the biggest.
   private func complete(_ victim: inout Victim, startBootNanoseconds: Int64?) -> ProcessFacts? {

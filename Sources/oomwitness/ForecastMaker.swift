@@ -19,7 +19,8 @@ struct ForecastMaker {
   func forecast() -> Forecast {
     let domain = prediction.standings.domain
     var forecast = Forecast(outcome: .kill, scope: domain.scope, limit: domain.limit, explanation: "")
-    forecast.candidates = prediction.standings.candidates(limit: listed)
+    forecast.limit.cgroup = table.owned(domain.limit.cgroup)
+    forecast.candidates = candidates(listed)
     forecast.followUps = prediction.followUps.compactMap { outcome in
       guard case .kill(let death) = outcome else { return nil }
       return deaths(death)
@@ -30,9 +31,7 @@ struct ForecastMaker {
       forecast.deaths = deaths(death)
       forecast.sparingAdj = prediction.sparingAdj
       if let rival = prediction.runnerUp {
-        forecast.runnerUp = prediction.standings.candidates(limit: 2).list.first {
-          $0.pid != forecast.deaths[0].victim.pid
-        }
+        forecast.runnerUp = candidates(2).list.first { $0.pid != forecast.deaths[0].victim.pid }
         forecast.runnerUpHeadroomPages = prediction.headroom(of: rival)
       }
     case .waits(let pid):
@@ -43,6 +42,12 @@ struct ForecastMaker {
     if panics() { forecast.outcome = .panic }
     forecast.explanation = ForecastSentence(pageSizeBytes: table.identity.pageSizeBytes).sentence(forecast)
     return forecast
+  }
+
+  private func candidates(_ limit: Int?) -> Candidates {
+    var candidates = prediction.standings.candidates(limit: limit)
+    for place in candidates.list.indices { candidates.list[place].cgroup = table.owned(candidates.list[place].cgroup) }
+    return candidates
   }
 
   /// vm.panic_on_oom: 1 where the whole system is out of memory, 2 always; and who finds nobody panics, but for a cgroup's.
@@ -70,8 +75,7 @@ struct ForecastMaker {
     victim.uid = process.uid
     victim.user = (try? table.users.name(uid: process.uid)) ?? nil
     victim.oomScoreAdj = process.oomScoreAdj
-    victim.cgroup = process.cgroup
-    victim.systemdUnit = process.cgroup?.path.flatMap(CgroupOwner.init(path:))?.unit
+    victim.cgroup = table.owned(process.cgroup)
     var badness = VictimBadness(parts: process.parts)
     badness.domainPages = domain.totalPages
     badness.adjPoints = Badness.adjPoints(oomScoreAdj: process.oomScoreAdj, domainPages: domain.totalPages)

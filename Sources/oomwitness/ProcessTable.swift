@@ -17,8 +17,7 @@ final class ProcessTable {
   private var ranking: TaskRanking?
   private var mayRank: Bool
   private var references: [UInt64: CgroupRef] = [:]
-  /// What people know a group by; thousands of processes are in a few.
-  private var owners: [KernelName: (unit: String?, container: ContainerRef?)] = [:]
+  private let containers = ContainerResolver()
 
   /// Whether BPF reads them; without it `tid` is the leader's, and some reasons to be passed over are not seen.
   var usesIterator: Bool { iterator != nil }
@@ -189,19 +188,16 @@ final class ProcessTable {
     let cgroup = row.candidate.cgroup
     row.procOOMScore = reader.oomScore(pid: candidate.pid)
     row.user = candidate.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
-    if let path = cgroup?.path { (row.systemdUnit, row.container) = owner(path) }
+    row.candidate.cgroup = owned(cgroup)
     return row
   }
 
-  private func owner(_ path: KernelName) -> (unit: String?, container: ContainerRef?) {
-    if let known = owners[path] { return known }
-    if owners.count >= ProcessTable.ownersMax { owners.removeAll(keepingCapacity: true) }
-    let owner = CgroupOwner(path: path).map { ($0.unit, $0.container) } ?? (nil, nil)
-    owners[path] = owner
-    return owner
+  /// The group with whom it belongs to.
+  func owned(_ cgroup: CgroupRef?) -> CgroupRef? {
+    guard var cgroup, let path = cgroup.path else { return cgroup }
+    cgroup.owner = containers.owner(ofCgroup: path)
+    return cgroup
   }
-
-  private static let ownersMax = 4096
 
   private func named(_ cgroup: CgroupRef?) -> CgroupRef? {
     guard let id = cgroup?.id else { return cgroup }

@@ -36,7 +36,8 @@ final class TracedHost {
       pressure = nil
     }
     facts = HostFacts(
-      identity: identity, memory: memory, cgroups: cgroups, users: UserNames(), cache: cache)
+      identity: identity, memory: memory, cgroups: cgroups, users: UserNames(), cache: cache,
+      containers: ContainerResolver())
   }
 
   /// RAM and swap in pages: the domain of a kill that no cgroup limits.

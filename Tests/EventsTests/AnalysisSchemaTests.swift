@@ -73,7 +73,7 @@ struct AnalysisSchemaTests {
   static var recommendations: [Recommendation] {
     Recommendation.Kind.allCases.map { kind in
       Recommendation(
-        kind, comm: broken, place: .container(ContainerRef(runtime: "docker", id: "0f")), host: broken,
+        kind, comm: broken, place: .container(Samples.owner.container!), host: broken,
         finding: "It is so.", evidence: Recommendation.Evidence(statistics.tally, [("limit_pages", 5), ("gone", nil)]),
         steps: [Recommendation.Step("Do it.", input: "true"), Recommendation.Step("Or not.")])
     } + [

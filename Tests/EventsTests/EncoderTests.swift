@@ -20,13 +20,19 @@ import Testing
 
   static let group = #"{"path":"/a/b","id":16568,"version":2}"#
   static let brokenGroup = #"{"path":"/\#u{fffd}","path_hex":"2ffe","id":7,"version":1}"#
+  /// What stands beside a group whose owner is known.
+  static let owner =
+    #","systemd_unit":"hog.service","container":{"runtime":"podman","id":"\#(String(repeating: "0c", count: 32))","#
+    + #""name":"shop-web-1","image":"shop/web:7","compose_project":"shop","compose_service":"web","pod":"shop"},"#
+    + #""kubernetes":{"namespace":"shop","pod":"cart-0","container":"web","#
+    + #""pod_uid":"11234567-89ab-cdef-0123-456789abcdef","qos_class":"Burstable","is_static":false}"#
   static let name = #""comm":"h\#u{fffd}","comm_hex":"68ff""#
   static let parts = #""anon_pages":8101,"file_pages":1,"shmem_pages":193,"swap_pages":40,"pgtable_pages":25"#
   static let trigger =
     #""trigger":{"pid":50,"tid":51,\#(name),"uid":0,"oom_score_adj":-50,"gfp_mask":3264,"#
-    + #""gfp_flags":["GFP_KERNEL"],"order":0,"cgroup":\#(group),"is_victim":false}"#
+    + #""gfp_flags":["GFP_KERNEL"],"order":0,"cgroup":\#(group)\#(owner),"is_victim":false}"#
   static let limit =
-    #""limit":{"cgroup":\#(brokenGroup),"limit_pages":8192,"usage_pages":8190,"swap_limit_pages":40,"#
+    #""limit":{"cgroup":\#(brokenGroup)\#(owner),"limit_pages":8192,"usage_pages":8190,"swap_limit_pages":40,"#
     + #""swap_usage_pages":39,"total_pages":8232,"inferred":false,"#
     + #""ancestors":[{"path":"h\#u{fffd}","path_hex":"68ff","limit_pages":10000,"usage_pages":9000},"#
     + #"{"path":"/","unlimited":true}]}"#
@@ -41,13 +47,13 @@ import Testing
       #""victim":{"pid":42,"tid":43,"ppid":1,"role":"chosen","kernel_count":2,\#(EncoderTests.name),"uid":1000,"#,
       #""user":"maria","oom_score_adj":100,"start_time":"2026-11-24T21:13:57.000000001Z","age_seconds":5,"#,
       #""cmdline":["hog","h\#u{fffd}",""],"cmdline_hex":["686f67","68ff",""],"exe":"h\#u{fffd}","exe_hex":"68ff","#,
-      #""parent_comm":"h\#u{fffd}","parent_comm_hex":"68ff","cgroup":\#(EncoderTests.brokenGroup),"#,
-      #""systemd_unit":"hog.service","total_vm_pages":10823,"threads":4},"#,
+      #""parent_comm":"h\#u{fffd}","parent_comm_hex":"68ff","cgroup":\#(EncoderTests.brokenGroup)"#,
+      EncoderTests.owner, #","total_vm_pages":10823,"threads":4},"#,
       #""badness":{"points":9164,"points_source":"kernel","total_pages":8232,"proc_oom_score":700,"#,
       #""reconciled":false,"residue_pages":4,"breakdown":{\#(EncoderTests.parts),"adj_points":800}},"#,
       #""candidates":{"considered":3,"listed":2,"omitted":1,"runner_up_margin":64,"list":["#,
       #"{"pid":42,"tid":43,\#(EncoderTests.name),"uid":1000,"oom_score_adj":100,"cgroup":"#,
-      #"\#(EncoderTests.brokenGroup),"points":9164,"points_source":"kernel","residue_pages":4,"rank":1,"#,
+      #"\#(EncoderTests.brokenGroup)\#(EncoderTests.owner),"points":9164,"points_source":"kernel","residue_pages":4,"rank":1,"#,
       #""breakdown":{\#(EncoderTests.parts),"adj_points":800},"eligible":true},"#,
       #"{"pid":44,"tid":44,"comm":"db","oom_score_adj":-1000,"eligible":false,"skipped":"oom_score_adj_min"}]},"#,
       #""memory":{"total_pages":71539,"free_pages":1022,"available_pages":900,"buffers_pages":10,"#,
@@ -57,8 +63,8 @@ import Testing
       #"{"node":0,"name":"DMA32","free_pages":308,"min_pages":1008}]},"#,
       #""pressure_stall":{"some":{"avg10":12.05,"avg60":0.66,"avg300":1.00,"total_us":32641004},"#,
       #""full":{"avg10":0.00,"avg60":0.02,"avg300":0.05,"total_us":2481647}},"#,
-      #""explanation":"The kernel killed h\#u{fffd} (pid 42), which held 32.4 MiB of memory and 160 KiB in swap, "#,
-      #"because cgroup /\#u{fffd} was at its limit of 32.0 MiB when h\#u{fffd} (pid 50) asked for memory and its "#,
+      #""explanation":"The kernel killed h\#u{fffd} (pid 42) in container web of pod shop/cart-0, which held 32.4 MiB of memory and 160 KiB in swap, "#,
+      #"because this container was at its limit of 32.0 MiB when h\#u{fffd} (pid 50) asked for memory and its "#,
       #"9164 points with an oom_score_adj of 100 were the most among 3 processes, 64 above the next.","#,
       #""latency":{"decision_to_event_us":781}}"#,
     ]
@@ -107,8 +113,7 @@ import Testing
     (
       .policyAction(Samples.fullAction),
       #""action":"set_oom_score_adj","outcome":"failed","cause":"exec","process":{"pid":42,\#(name),"user":"maria","#
-        + #""cgroup":\#(brokenGroup),"systemd_unit":"hog.service","container":{"runtime":"docker","#
-        + #""id":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}},"rule":"databases","#
+        + #""cgroup":\#(brokenGroup)\#(owner)},"rule":"databases","#
         + #""reason":"slow \"recovery\"","oom_score_adj_before":100,"oom_score_adj_wanted":-500,"#
         + #""oom_score_adj_after":100,"shares_memory_with":41,"error":"no right"}"#
     ),

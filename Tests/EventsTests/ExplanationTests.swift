@@ -61,6 +61,57 @@ import Testing
       sentence: "\(held) because memory ran out when asker (pid 50) asked for memory \(most)"),
   ]
 
+  static func named(_ container: String?, pod: String?) -> CgroupOwner {
+    var reference = ContainerRef(runtime: "docker", id: String(repeating: "0c", count: 32))
+    reference.name = container
+    var place = PodRef()
+    (place.namespace, place.pod, place.container) = ("shop", pod, pod == nil ? nil : container)
+    return CgroupOwner(unit: "a.service", container: container == nil ? nil : reference, pod: place)
+  }
+
+  /// Victim's owner, limit's owner, and how the sentence begins.
+  static let ownerRows: [(CgroupOwner?, CgroupOwner?, String)] = [
+    (nil, nil, "hog (pid 42), which held 31.8 MiB of memory, because cgroup /a/b was"),
+    (
+      named("web", pod: "cart-0"), named("web", pod: "cart-0"),
+      "hog (pid 42) in container web of pod shop/cart-0, which held 31.8 MiB of memory, because this container was"
+    ),
+    (
+      named("web", pod: "cart-0"), named(nil, pod: "cart-0"),
+      "hog (pid 42) in container web of pod shop/cart-0, which held 31.8 MiB of memory, because pod shop/cart-0 was"
+    ),
+    (
+      named(nil, pod: "cart-0"), named(nil, pod: "cart-0"),
+      "hog (pid 42) in pod shop/cart-0, which held 31.8 MiB of memory, because this pod was"
+    ),
+    (
+      named("web", pod: nil), nil,
+      "hog (pid 42) in container web, which held 31.8 MiB of memory, because cgroup /a/b was"
+    ),
+    (
+      named("w\u{1b}b", pod: nil), named(nil, pod: nil),
+      "hog (pid 42) in container w\\x1bb, which held 31.8 MiB of memory, because cgroup /a/b was"
+    ),
+    (
+      CgroupOwner(container: ContainerRef(runtime: nil, id: String(repeating: "0c", count: 32))), nil,
+      "hog (pid 42), which held 31.8 MiB of memory, because cgroup /a/b was"
+    ),
+    (
+      CgroupOwner(container: ContainerRef(runtime: "lxc", id: "mail")), nil,
+      "hog (pid 42) in container mail, which held 31.8 MiB of memory, because cgroup /a/b was"
+    ),
+  ]
+
+  @Test("container and pod are named where people have a name for them", arguments: ownerRows)
+  func owners(victim: CgroupOwner?, limit: CgroupOwner?, start: String) {
+    let sentence = ExplanationTests.sentence {
+      $0.victim.cgroup = CgroupRef(path: KernelName("/a/b/c"))
+      $0.victim.cgroup?.owner = victim
+      $0.limit?.cgroup?.owner = limit
+    }
+    #expect(sentence.hasPrefix("The kernel killed \(start) at its limit of 32.0 MiB"))
+  }
+
   @Test("each scope says whose memory was at its end", arguments: scopeRows)
   func scopes(row: Row) {
     #expect(ExplanationTests.sentence(row.change) == row.sentence)

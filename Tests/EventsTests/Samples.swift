@@ -19,6 +19,12 @@ enum Samples {
     return CgroupOwner(unit: "hog.service", container: container, pod: pod)
   }
 
+  static var ownedGroup: CgroupRef {
+    var group = brokenGroup
+    group.owner = owner
+    return group
+  }
+
   // MARK: oom_kill
 
   static var fullKill: OOMKill {
@@ -62,8 +68,7 @@ enum Samples {
     victim.cmdline = [KernelName("hog"), broken, KernelName("")]
     victim.exe = broken
     victim.parentComm = broken
-    victim.cgroup = brokenGroup
-    victim.systemdUnit = "hog.service"
+    victim.cgroup = ownedGroup
     victim.totalVMPages = 10_823
     victim.threads = 4
     return victim
@@ -80,13 +85,14 @@ enum Samples {
     trigger.gfpFlags = ["GFP_KERNEL"]
     trigger.order = 0
     trigger.cgroup = group
+    trigger.cgroup?.owner = owner
     trigger.isVictim = false
     return trigger
   }
 
   static var limit: BindingLimit {
     var limit = BindingLimit()
-    limit.cgroup = brokenGroup
+    limit.cgroup = ownedGroup
     limit.limit = .pages(8192)
     limit.usagePages = 8190
     limit.swapLimit = .pages(40)
@@ -121,7 +127,7 @@ enum Samples {
   static var candidates: Candidates {
     var taken = Candidate(pid: 42, tid: 43, comm: broken, oomScoreAdj: 100)
     taken.uid = 1000
-    taken.cgroup = brokenGroup
+    taken.cgroup = ownedGroup
     taken.points = 9164
     taken.pointsSource = .kernel
     taken.rank = 1
@@ -196,9 +202,7 @@ enum Samples {
     var action = PolicyAction(
       outcome: .failed, cause: .exec, pid: 42, comm: broken, rule: "databases", adjWanted: -500)
     action.user = "maria"
-    action.cgroup = brokenGroup
-    action.systemdUnit = "hog.service"
-    action.container = ContainerRef(runtime: "docker", id: String(repeating: "0a", count: 32))
+    action.cgroup = ownedGroup
     action.reason = "slow \"recovery\""
     action.adjBefore = 100
     action.adjAfter = 100

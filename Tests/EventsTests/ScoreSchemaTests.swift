@@ -14,10 +14,8 @@ struct ScoreSchemaTests {
     rows[0].candidate.pointsSource = .computed  // what the kernel scored is in oom_kill alone
     rows[0].procOOMScore = 666
     rows[0].user = "root"
-    rows[0].systemdUnit = "db.service"
-    rows[0].container = ContainerRef(runtime: "docker", id: String(repeating: "0f", count: 32))
     var bare = rows[0]
-    bare.container?.runtime = nil
+    bare.candidate.cgroup?.owner = CgroupOwner(container: ContainerRef(runtime: nil, id: "web"))
     return rows + [bare]
   }
 
@@ -66,7 +64,7 @@ struct ScoreSchemaTests {
     "what is not so, is refused",
     arguments: [
       (#""eligible":true"#, #""eligible":false"#), (#""proc_oom_score":666"#, #""proc_oom_score":-1"#),
-      (#""runtime":"docker""#, #""engine":"docker""#), (#""rank":1,"#, ""),
+      (#""runtime":"podman""#, #""engine":"podman""#), (#""rank":1,"#, ""),
     ])
   func mutations(from: String, to: String) {
     let lines = ScoreSchemaTests.lines([{ ScoreSchemaTests.rows[0].encode(into: &$0) }])

@@ -110,8 +110,7 @@ final class ProtectionWatch {
       action.reason = rule.reason
       action.user = subject?.user
       action.cgroup = subject?.cgroup.map { CgroupRef(path: $0) }
-      action.systemdUnit = subject?.unit
-      action.container = subject?.container
+      action.cgroup?.owner = subject?.cgroup.flatMap(CgroupOwner.init(path:))
       (action.adjBefore, action.adjAfter) = (before, after)
       return action
     }
