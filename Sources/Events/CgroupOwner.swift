@@ -33,7 +33,7 @@ package final class CgroupOwner: Hashable, Sendable {
   /// Container and pod in words, as `container web of pod shop/cart-0`; nil where people have no name for them.
   package var phrase: String? {
     let name = pod?.pod == nil ? container?.givenName : pod?.container
-    let pod = pod?.displayName ?? container?.pod
+    let pod = pod?.displayName ?? container?.pod.map { String($0.prefix(12)) }
     let parts = [name.map { "container \($0)" }, pod.map { "pod \($0)" }].compactMap { $0 }
     return parts.isEmpty ? nil : parts.joined(separator: " of ")
   }

@@ -84,7 +84,10 @@ private enum PathName {
     let name = stem(whole)
     for (prefix, runtime) in prefixes where name.hasPrefix(prefix) {
       let id = name.dropFirst(prefix.count)
-      if isID(id) { return ContainerRef(runtime: runtime, id: String(id)) }
+      guard isID(id) else { continue }
+      var container = ContainerRef(runtime: runtime, id: String(id))
+      if runtime == "podman", index > base { container.pod = podmanPod(components[index - 1]) }
+      return container
     }
     for prefix in ["docker-", "buildkit-"] where whole.hasPrefix(prefix) && whole.hasSuffix(".scope") {
       let id = name.dropFirst(prefix.count)
@@ -98,6 +101,14 @@ private enum PathName {
       return ContainerRef(runtime: isDocker ? "docker" : nil, id: String(name))
     }
     return lxc(at: index, of: components, base: base) ?? machine(whole, parent: parent)
+  }
+
+  /// `libpod_parent/ID`, `machine-libpod_pod_ID.slice` or `user-libpod_pod_ID.slice`.
+  private static func podmanPod(_ parent: Substring) -> String? {
+    if isID(parent) { return String(parent) }
+    guard parent.hasSuffix(".slice"), let mark = parent.ranges(of: "-libpod_pod_").first else { return nil }
+    let id = parent[mark.upperBound...].dropLast(6)
+    return isID(id) ? String(id) : nil
   }
 
   /// `lxc.payload.NAME` since 4.0, `lxc.payload/NAME` in 3.1, `lxc/NAME` before; Proxmox puts `ns` between a container and

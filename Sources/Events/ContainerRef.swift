@@ -14,7 +14,7 @@ package struct ContainerRef: Hashable, Sendable {
   package var composeProject: String?
   package var composeService: String?
 
-  /// The pod of Podman's that it is in, which is none of Kubernetes; by its name, else by its id.
+  /// The pod of Podman's that it is in, which is none of Kubernetes, by its id: its name is in a database.
   package var pod: String?
 
   package init(runtime: String?, id: String) {

@@ -73,6 +73,14 @@ package final class ProcReader {
     return try ProcCgroup.memory(in: contents)
   }
 
+  /// Its arguments, none where its memory is gone, or nil where it is gone itself.
+  ///
+  /// File: /proc/PID/cmdline.
+  package func cmdline(pid: Int32) throws(HostError) -> [KernelName]? {
+    guard let directory = try root.directory(KernelName(String(pid))) else { return nil }
+    return try cmdline(in: directory)?.list
+  }
+
   /// The processes that there are, in the order in which the kernel lists them.
   ///
   /// File: /proc.

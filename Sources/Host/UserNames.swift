@@ -41,22 +41,33 @@ package final class UserNames {
   package func name(uid: UInt32) throws(HostError) -> String? {
     if let known = names[uid] { return known }
     if names.count >= UserNames.cacheLimit { names.removeAll(keepingCapacity: true) }
-    let directory = try Directory(path: root)
-    let contents = try FileReader().beginning(
-      KernelName("etc/passwd"), in: directory, limitBytes: UserNames.fileLimitBytes)
-    let name = contents.flatMap { UserNames.name(uid: uid, in: $0) }
+    let name = try field(0, uid: uid)
     names.updateValue(name, forKey: uid)
     return name
   }
 
-  private static func name(uid: UInt32, in contents: FileContents) -> String? {
+  /// Where the user's own files are, or nil as for the name; read anew each time.
+  ///
+  /// Source: passwd(5).
+  package func home(uid: UInt32) throws(HostError) -> String? {
+    try field(5, uid: uid).flatMap { $0.hasPrefix("/") ? $0 : nil }
+  }
+
+  private func field(_ place: Int, uid: UInt32) throws(HostError) -> String? {
+    let directory = try Directory(path: root)
+    let contents = try FileReader().beginning(
+      KernelName("etc/passwd"), in: directory, limitBytes: UserNames.fileLimitBytes)
+    return contents.flatMap { UserNames.field(place, uid: uid, in: $0) }
+  }
+
+  private static func field(_ place: Int, uid: UInt32, in contents: FileContents) -> String? {
     for line in contents.lines {
       let fields = line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
       guard fields.count >= 4, let name = fields.first, let first = name.first,
         first != UInt8(ascii: "+"), first != UInt8(ascii: "-"), first != UInt8(ascii: "#"),
         let number: UInt32 = Decimal.unsigned(fields[2]), number == uid
       else { continue }
-      return String(decoding: name, as: UTF8.self)
+      return fields.count > place ? String(decoding: fields[place], as: UTF8.self) : nil
     }
     return nil
   }

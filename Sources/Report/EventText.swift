@@ -104,7 +104,7 @@ package struct EventText: Sendable {
       parts.append(container.image.map { "image \($0)" })
       let compose = [container.composeProject, container.composeService].compactMap { $0 }.joined(separator: "/")
       parts.append(compose.isEmpty ? nil : "Compose service \(compose)")
-      parts.append(container.pod.map { "pod \($0)" })
+      parts.append(container.pod.map { "pod \($0.prefix(12))" })
     }
     if let pod = owner.pod, let name = pod.displayName ?? pod.podUID {
       parts.append("pod \(name)" + (pod.container.map { " container \($0)" } ?? ""))
