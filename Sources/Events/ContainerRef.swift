@@ -27,6 +27,9 @@ package struct ContainerRef: Hashable, Sendable {
     name ?? (id.utf8.count == 64 || runtime == "buildkit" ? nil : id)
   }
 
+  /// What stands for it in a row: its name, else what engines show of an id.
+  package var shownName: String { name ?? String(id.prefix(12)) }
+
   func encode(into json: inout JSONWriter) { json.object { encodeFields(into: &$0) } }
 
   func encodeFields(into json: inout JSONWriter) {

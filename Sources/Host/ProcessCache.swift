@@ -104,6 +104,9 @@ package final class ProcessCache {
     return startTimeTicks.map { $0 == facts.startTimeTicks } ?? true ? facts : nil
   }
 
+  /// The groups that they are in, as often as there are processes in them.
+  package var cgroups: [KernelName] { entries.values.compactMap { $0.facts.cgroup?.path } }
+
   /// The biggest processes by resident pages, for hosts that refuse BPF's task iterator: one file a process.
   ///
   /// Those without memory, kernel threads among them, are left out. File: /proc/PID/statm.

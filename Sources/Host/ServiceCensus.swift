@@ -10,11 +10,16 @@ package struct ServiceCensus {
 
   private let cgroups: CgroupReader
   private let processes: ProcReader
+  private let containers: ContainerResolver
   private let pageSizeBytes: Int64
 
-  package init(cgroups: CgroupReader, processes: ProcReader, pageSizeBytes: Int = HostIdentity.pageSizeBytes) {
+  package init(
+    cgroups: CgroupReader, processes: ProcReader, containers: ContainerResolver,
+    pageSizeBytes: Int = HostIdentity.pageSizeBytes
+  ) {
     self.cgroups = cgroups
     self.processes = processes
+    self.containers = containers
     self.pageSizeBytes = Int64(pageSizeBytes)
   }
 
@@ -66,6 +71,7 @@ package struct ServiceCensus {
     for process in processes {
       guard let path = process.cgroup, var group = ServiceCensus.group(of: path), seen.insert(group.path).inserted
       else { continue }
+      if group.container != nil { group.container = containers.owner(ofCgroup: group.path)?.container }
       if let memory = try cgroups.limits(path: group.path) {
         let above = try cgroups.ancestors(of: group.path).compactMap { $0.limit?.pages }
         group.limitBytes = ([memory.limit?.pages].compactMap { $0 } + above).min().map { $0 * pageSizeBytes }

@@ -117,7 +117,8 @@ package final class SettingsReader {
     let cgroups = try CgroupReader(procRoot: root + "/proc", root: root, pageSizeBytes: pageSizeBytes)
     settings.cgroupVersion = cgroups.hierarchy?.version ?? 0
     let processes = try ProcReader(root: root + "/proc", pageSizeBytes: pageSizeBytes)
-    let census = ServiceCensus(cgroups: cgroups, processes: processes, pageSizeBytes: pageSizeBytes)
+    let census = ServiceCensus(
+      cgroups: cgroups, processes: processes, containers: ContainerResolver(root: root), pageSizeBytes: pageSizeBytes)
     attempt(.criticalServices) { () throws(HostError) in
       settings.processes = try census.all { if faults[.criticalServices] == nil { faults[.criticalServices] = $0 } }
     }

@@ -131,8 +131,8 @@ struct ContainerAdvice {
   }
 
   private func name(_ group: HostSettings.ServiceGroup) -> String {
-    let id = group.container.map { String($0.id.prefix(12)) } ?? ""
-    return group.container?.runtime.map { "\($0) \(id)" } ?? id
+    let name = TerminalText.safe(group.container?.shownName ?? "")
+    return group.container?.runtime.map { "\($0) \(name)" } ?? name
   }
 
   private var limits: Finding? {

@@ -43,8 +43,7 @@ package struct ScoreTable: Sendable {
     if let pod = owner?.pod?.displayName {
       place = TerminalText.safe("pod " + (owner?.pod?.container.map { "\(pod)/\($0)" } ?? pod))
     } else if let container = owner?.container {
-      let name = container.name ?? String(container.id.prefix(12))
-      place = TerminalText.safe("\(container.runtime ?? "container") \(name)")
+      place = TerminalText.safe("\(container.runtime ?? "container") \(container.shownName)")
     } else {
       place = owner?.unit ?? row.candidate.cgroup?.path.map(TerminalText.safe) ?? "-"
     }

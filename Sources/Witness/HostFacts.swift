@@ -48,9 +48,10 @@ package final class HostFacts {
       memory: (try? memory.state()) ?? nil, pressure: (try? memory.pressure()) ?? nil, moment: clock.monotonic)
   }
 
-  /// Reads the biggest processes again, and the names of users where their file has changed.
+  /// Reads the biggest processes again and whose they are, and the names of users where their file has changed.
   package func refresh(biggest: [ProcessCache.Sized]) {
     _ = cache.refresh(biggest: biggest)
+    for path in cache.cgroups { _ = containers.owner(ofCgroup: path) }
     users.lookAgain()
   }
 
@@ -73,10 +74,15 @@ package final class HostFacts {
   /// read now. Memory is another by now, and the pid may be another process's.
   package func completeLogged(_ kill: inout OOMKill) {
     kill.victim.user = kill.victim.uid.flatMap { (try? users.name(uid: $0)) ?? nil }
+    nameOwners(&kill)
+    kill.nameWhatProcLacked()
+  }
+
+  /// Says whom the groups of a kill in this host's log belong to.
+  package func nameOwners(_ kill: inout OOMKill) {
     name(&kill.victim.cgroup)
     name(&kill.trigger)
     name(&kill.limit)
-    kill.nameWhatProcLacked()
   }
 
   /// The trigger's group by name.

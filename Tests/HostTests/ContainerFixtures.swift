@@ -46,6 +46,11 @@ enum ContainerFixtures {
       + #""io.kubernetes.cri-o.Annotations":"{\"kubernetes.io/config.source\":\"file\",\"n\":1}""#
   }
 
+  /// Of a container in a pod.
+  static let podman =
+    #""io.container.manager":"libpod","io.kubernetes.cri-o.ContainerType":"container","#
+    + #""io.kubernetes.cri-o.SandboxID":"\#(id2)","io.podman.annotations.init":"FALSE""#
+
   static func podmanEntry(_ id: String, _ name: String, image: String = "localhost/bb:latest") -> String {
     #"{"id":"\#(id)","names":["\#(name)"],"image":"3807","layer":"0834","#
       + #""metadata":"{\"image-name\":\"\#(image)\",\"image-id\":\"3807\",\"name\":\"\#(name)\",\"created-at\":1795852419}","#

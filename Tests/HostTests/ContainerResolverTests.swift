@@ -96,6 +96,7 @@ struct ContainerResolverTests {
       [
         "etc/containers/storage.conf": "[storage]\ndriver = \"vfs\"\ngraphroot = \"/srv/st\"\n",
         "srv/st/overlay-containers/containers.json": "[\(Made.podmanEntry(Made.id, "web"))]",
+        "srv/st/overlay-containers/\(Made.id)/userdata/config.json": Made.bundle(Made.podman),
       ], "/libpod_parent/\(Made.id2)/libpod-\(Made.id)", "podman 0a0a web localhost/bb:latest - - 0b0b | none | none"),
     Row(
       "Podman of a user",

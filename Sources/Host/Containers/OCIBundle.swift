@@ -51,10 +51,10 @@ struct OCIBundle {
     return facts
   }
 
-  /// As CRI-O writes them; nil where they are not its.
+  /// As CRI-O writes them; nil where they are not its. Podman uses some of its keys.
   func crioFacts() -> ContainerFacts? {
     func crio(_ key: String) -> String? { annotations["io.kubernetes.cri-o." + key] }
-    guard let type = crio("ContainerType") else { return nil }
+    guard let type = crio("ContainerType"), annotations["io.container.manager"] != "libpod" else { return nil }
     var facts = ContainerFacts(runtime: "cri-o")
     facts.take(labels: annotations)
     facts.name = crio("Name")

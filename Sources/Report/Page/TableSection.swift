@@ -38,7 +38,7 @@ struct TableSection {
 
   private static func container(_ place: KillPlace) -> String {
     guard case .container(let container) = place else { return "" }
-    return "\(container.runtime ?? "container") \(container.name ?? String(container.id.prefix(12)))"
+    return "\(container.runtime ?? "container") \(container.shownName)"
   }
 
   // MARK: Victims

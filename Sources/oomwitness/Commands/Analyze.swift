@@ -142,6 +142,7 @@ private final class AnalyzedLogs {
     let time = EventTime(wallNanoseconds: wall, monotonicNanoseconds: located.logged.monotonicNanoseconds)
     if case .oomNoKill = event { statistics.addNoKill() }
     if case .oomKill(var kill) = event {
+      host?.facts.nameOwners(&kill)
       statistics.add(kill, host: located.host, boot: located.bootID ?? log, at: time)
       kill.candidates = kill.candidates?.first(options.candidates.limit)
       kill.nameWhatProcLacked()

@@ -8,12 +8,39 @@ struct FilterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Only victims in control groups that match, as '/kubepods/*'.", valueName: "glob"))
   var cgroup: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Only victims in this container: its name as 'web*', its id or twelve digits of it and more.",
+      valueName: "name|id"))
+  var container: String?
+
+  @Option(help: ArgumentHelp("Only victims in this pod, as shop/cart-0 or 'shop/*', or by its uid.", valueName: "pod"))
+  var pod: String?
+
   @Option(help: ArgumentHelp("Only victims whose comm matches, as 'java*'.", valueName: "glob"))
   var comm: String?
 
   func wants(_ kill: OOMKill) -> Bool {
     (cgroup.map { Glob.matches($0, kill.victim.cgroup?.path) } ?? true)
       && (comm.map { Glob.matches($0, kill.victim.comm) } ?? true)
+      && (container.map { isContainer($0, kill.victim.cgroup?.owner) } ?? true)
+      && (pod.map { isPod($0, kill.victim.cgroup?.owner?.pod) } ?? true)
+  }
+
+  /// The container's own name or that in its pod.
+  private func isContainer(_ pattern: String, _ owner: CgroupOwner?) -> Bool {
+    guard let container = owner?.container else { return false }
+    if container.id == pattern || (pattern.utf8.count >= 12 && container.id.hasPrefix(pattern)) { return true }
+    return [container.name, owner?.pod?.container].contains {
+      $0.map { Glob.matches(pattern, KernelName($0)) } ?? false
+    }
+  }
+
+  /// A name without a namespace is of any.
+  private func isPod(_ pattern: String, _ pod: PodRef?) -> Bool {
+    guard let pod else { return false }
+    let name = pattern.contains("/") ? pod.displayName : pod.pod
+    return pod.podUID == pattern || (name.map { Glob.matches(pattern, KernelName($0)) } ?? false)
   }
 }
 
