@@ -16,7 +16,7 @@ package final class CgroupReader {
   private let top: Directory?
   private var ids: CgroupIDs?
   let files = FileReader()
-  private let pageSizeBytes: Int
+  let pageSizeBytes: Int
 
   /// Finds the hierarchy and opens its mount. `root` goes before each mount point.
   ///
