@@ -17,11 +17,10 @@ extension CgroupStatus {
     json.field("path", hexKey: "path_hex", cgroup.path)
     json.field("id", cgroup.id)
     json.field("version", cgroup.version)
-    if let owner = cgroup.owner {
-      json.field("systemd_unit", owner.unit)
-      if let container = owner.container { json.field("container") { container.encode(into: &$0) } }
-      if let pod = owner.pod { json.field("kubernetes") { pod.encode(into: &$0) } }
-    }
+    // Whose it is stands beside it: `fields` of a group without path and id.
+    var owner = CgroupRef()
+    owner.owner = cgroup.owner
+    json.fields(owner)
     json.field("limit_bytes", unlimitedKey: "unlimited", limitBytes)
     json.field("high_bytes", unlimitedKey: "high_unlimited", highBytes)
     json.field("low_bytes", unlimitedKey: "low_unlimited", lowBytes)

@@ -45,12 +45,8 @@ package struct ContainerRow: Hashable, Sendable {
   /// As docs/schema/containers.v1.schema.json has it.
   package func encode(into json: inout JSONWriter) {
     json.object {
-      if let owner = status.cgroup.owner {
-        $0.field("name", owner.displayName)
-        if let container = owner.container { $0.field("container") { container.encode(into: &$0) } }
-        if let pod = owner.pod { $0.field("kubernetes") { pod.encode(into: &$0) } }
-      }
-      $0.field("cgroup", status.cgroup)
+      $0.field("name", status.cgroup.owner?.displayName)
+      $0.fields(status.cgroup)
       $0.field("limit_bytes", unlimitedKey: "unlimited", status.limitBytes)
       if let binding { $0.field("binding") { binding.encode(into: &$0) } }
       $0.field("current_bytes", status.currentBytes)

@@ -14,9 +14,16 @@ package struct ContainerTable: Sendable {
 
   /// A line for each row below a head, each ending in a newline.
   package func text(_ rows: [ContainerRow]) -> String {
+    let rows = rows.enumerated().sorted { rank($0.element, $0.offset) < rank($1.element, $1.offset) }.map(\.element)
     let lines = TextTable.lines(
       head: ContainerTable.head, leftColumns: ContainerTable.leftColumns, rows: rows.map(cells))
     return style.dim(lines[0]) + "\n" + zip(lines.dropFirst(), rows).map { painted($0, $1) + "\n" }.joined()
+  }
+
+  /// By verdict, then the fullest first, then as they were made.
+  private func rank(_ row: ContainerRow, _ place: Int) -> (Int, Int64, Int) {
+    let gravity = ContainerRow.Verdict.allCases.firstIndex(of: row.verdict) ?? 0
+    return (gravity, -(row.binding?.usedHundredths ?? 0), place)
   }
 
   private func painted(_ line: String, _ row: ContainerRow) -> String {

@@ -6,12 +6,8 @@ import Policy
 /// Finds the control group that an argument means: a path, a pid, a container, a pod or a unit.
 struct CgroupFinder {
   private let table: ProcessTable
-  private let owners: ContainerResolver
 
-  init(table: ProcessTable, owners: ContainerResolver) {
-    self.table = table
-    self.owners = owners
-  }
+  init(table: ProcessTable) { self.table = table }
 
   /// More matches than this are counted and not listed.
   private static let listedMax = 8
@@ -30,7 +26,7 @@ struct CgroupFinder {
       }
       // The number may be the beginning of a container's id.
       if !text.hasPrefix("/") {
-        let groups = try table.cgroups.paths().paths.map { ($0, owners.owner(ofCgroup: $0)) }
+        let groups = try table.cgroups.paths().paths.map { ($0, table.containers.owner(ofCgroup: $0)) }
         let matches = CgroupChoice.matches(text, among: groups)
         if matches.count == 1 { return matches[0].path }
         if matches.count > 1 { throw several(text, matches) }

@@ -9,14 +9,12 @@ import Witness
 /// Looks at one control group from all sides, or at the tree of all.
 struct CgroupReporter {
   private let table: ProcessTable
-  private let owners: ContainerResolver
   private let clock = Clock()
   /// How many processes are listed; nil: all.
   private let listed: Int?
 
-  init(table: ProcessTable, owners: ContainerResolver, listed: Int?) {
+  init(table: ProcessTable, listed: Int?) {
     self.table = table
-    self.owners = owners
     self.listed = listed
   }
 
@@ -34,7 +32,7 @@ struct CgroupReporter {
   }
 
   private func name(_ node: inout CgroupNode) {
-    node.status.cgroup.owner = node.status.cgroup.path.flatMap(owners.owner)
+    node.status.cgroup.owner = node.status.cgroup.path.flatMap(table.containers.owner)
     for index in node.children.indices { name(&node.children[index]) }
   }
 
@@ -68,11 +66,11 @@ struct CgroupReporter {
   private func statuses(_ path: KernelName) throws -> (status: CgroupStatus, ancestors: [CgroupStatus])? {
     do throws(HostError) {
       guard var status = try table.cgroups.status(path: path) else { return nil }
-      status.cgroup.owner = owners.owner(ofCgroup: path)
+      status.cgroup.owner = table.containers.owner(ofCgroup: path)
       var ancestors: [CgroupStatus] = []
       for above in CgroupReader.ancestorPaths(of: path).prefix(CgroupReader.ancestorLimit) {
         guard var ancestor = try table.cgroups.status(path: above, [.parts, .settings]) else { continue }
-        ancestor.cgroup.owner = owners.owner(ofCgroup: above)
+        ancestor.cgroup.owner = table.containers.owner(ofCgroup: above)
         ancestors.append(ancestor)
       }
       return (status, ancestors)

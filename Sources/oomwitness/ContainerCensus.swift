@@ -10,9 +10,12 @@ struct ContainerCensus {
   private let cgroups: CgroupReader
   private let owners: ContainerResolver
   private let pageSizeBytes: Int
+  /// Whether the sandboxes of pods are listed too, in which nothing runs but pause.
+  private let listsSandboxes: Bool
 
-  init(cgroups: CgroupReader, owners: ContainerResolver, pageSizeBytes: Int) {
-    (self.cgroups, self.owners, self.pageSizeBytes) = (cgroups, owners, pageSizeBytes)
+  init(cgroups: CgroupReader, owners: ContainerResolver, pageSizeBytes: Int, listsSandboxes: Bool) {
+    (self.cgroups, self.owners) = (cgroups, owners)
+    (self.pageSizeBytes, self.listsSandboxes) = (pageSizeBytes, listsSandboxes)
   }
 
   /// In the order in which their groups were made, those of one parent together.
@@ -43,6 +46,8 @@ struct ContainerCensus {
       guard let owner = owners.owner(ofCgroup: path), let container = owner.container,
         seen.insert("\(container.runtime ?? "") \(container.id)").inserted
       else { continue }
+      // A pod whose name is known names each of its containers but the sandbox.
+      if !listsSandboxes, let pod = owner.pod, pod.pod != nil, pod.container == nil { continue }
       found.append((path, owner))
     }
     return found

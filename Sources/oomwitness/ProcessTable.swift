@@ -17,7 +17,7 @@ final class ProcessTable {
   private var ranking: TaskRanking?
   private var mayRank: Bool
   private var references: [UInt64: CgroupRef] = [:]
-  private let containers = ContainerResolver()
+  let containers = ContainerResolver()
 
   /// Whether BPF reads them; without it `tid` is the leader's, and some reasons to be passed over are not seen.
   var usesIterator: Bool { iterator != nil }

@@ -60,9 +60,8 @@ struct Cgroup: ParsableCommand {
 
   func run() throws {
     let table = try ProcessTable(reading: read)
-    let owners = ContainerResolver()
-    let path = try name.map(CgroupFinder(table: table, owners: owners).path)
-    let reporter = CgroupReporter(table: table, owners: owners, listed: top.limit)
+    let path = try name.map(CgroupFinder(table: table).path)
+    let reporter = CgroupReporter(table: table, listed: top.limit)
     let style = Style(coloured: OutputOptions.coloured)
     let text = CgroupText(style: style, pageSizeBytes: table.identity.pageSizeBytes)
     func lines() throws -> [String] {

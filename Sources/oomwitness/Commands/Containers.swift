@@ -29,6 +29,8 @@ struct Containers: ParsableCommand {
 
   enum Format: String, CaseIterable, ExpressibleByArgument { case table, json, ndjson }
 
+  @Flag(help: "List the sandboxes of pods too, in which nothing runs but pause.")
+  var all = false
   @Flag(help: "Follow: one line of NDJSON for each kill, as it happens. Needs the rights of `oomwitness trace`.")
   var events = false
   @Option(
@@ -52,6 +54,7 @@ struct Containers: ParsableCommand {
     if let duration, !(duration > 0 && duration <= 1e9) {
       throw ValidationError("--duration takes seconds above 0, not \(duration)")
     }
+    if events, all { throw ValidationError("--all is for the list; --events leaves out none") }
     if events, watch != nil { throw ValidationError("--events follows kills and --watch the list: one at a time") }
     if events, output == .table || output == .json { throw ValidationError("--events writes ndjson, nothing else") }
     if !events, count != nil { throw ValidationError("--count is for --events") }
@@ -85,7 +88,7 @@ struct Containers: ParsableCommand {
           ExitStatus.notPossibleHere)
       }
       return ContainerCensus(
-        cgroups: cgroups, owners: ContainerResolver(), pageSizeBytes: HostIdentity.pageSizeBytes)
+        cgroups: cgroups, owners: ContainerResolver(), pageSizeBytes: HostIdentity.pageSizeBytes, listsSandboxes: all)
     } catch let error as HostError {
       throw Diagnostic.fail(Wording.sentence(error))
     }

@@ -48,7 +48,7 @@ struct FilterOptions: ParsableArguments {
   }
 
   private static func isOfContainer(_ cgroup: CgroupRef?) -> Bool {
-    guard let owner = cgroup?.owner ?? cgroup?.path.flatMap(CgroupOwner.init(path:)) else { return false }
+    guard let owner = cgroup?.owner else { return false }
     return owner.container != nil || owner.pod != nil
   }
 }
