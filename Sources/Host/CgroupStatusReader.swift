@@ -16,6 +16,8 @@ package struct CgroupReading: OptionSet, Sendable {
   package static let pressure = CgroupReading(rawValue: 4)
   /// cgroup.procs.
   package static let processes = CgroupReading(rawValue: 8)
+  /// Not memory.events, which is read else. Version 1 has to look at each group below to know their kills.
+  package static let withoutEvents = CgroupReading(rawValue: 16)
   package static let all: CgroupReading = [.parts, .settings, .pressure, .processes]
 }
 
@@ -64,7 +66,9 @@ extension CgroupReader {
     status.limitBytes = try byteLimit("memory.max", in: directory)
     status.currentBytes = try bytes("memory.current", in: directory)
     status.peakBytes = try bytes("memory.peak", in: directory)
-    if let contents = try supported("memory.events", in: directory) { status.events = try .init(version2: contents) }
+    if !reading.contains(.withoutEvents), let contents = try supported("memory.events", in: directory) {
+      status.events = try .init(version2: contents)
+    }
     if reading.contains(.parts), let contents = try supported("memory.stat", in: directory) {
       status.parts = try CgroupStatus.Parts(contents, version: 2)
     }
@@ -89,7 +93,7 @@ extension CgroupReader {
     status.peakBytes = try bytes("memory.max_usage_in_bytes", in: directory)
     if let contents = try supported("memory.oom_control", in: directory) {
       status.isKillDisabled = try contents.number(after: "oom_kill_disable").map { $0 != 0 }
-      if let kills = try contents.number(after: "oom_kill") {
+      if !reading.contains(.withoutEvents), let kills = try contents.number(after: "oom_kill") {
         status.events = CgroupStatus.Events()
         status.events?.oomKills = kills
       }

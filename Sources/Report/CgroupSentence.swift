@@ -12,7 +12,7 @@ package struct CgroupSentence: Sendable {
     switch (report.scarcity, report.binding) {
     case (.limit, let binding?):
       var text = binding.isNear ? "A limit's OOM in waiting: " : "A limit would run out before the system's memory: "
-      text += "the limit of \(name(binding)) binds, \(size(binding.leftBytes)) left of "
+      text += "the limit of \(name(binding, of: report)) binds, \(size(binding.leftBytes)) left of "
       text += size(binding.limitBytes) + cache(binding)
       if binding.isKillDisabled == true {
         return text + "; at it its tasks would stand still and nobody would be killed, since oom_kill_disable is set."
@@ -20,7 +20,7 @@ package struct CgroupSentence: Sendable {
       return text + (end.map { "; at it \($0)." } ?? ".")
     case (_, let binding?):
       return
-        "The system's memory would run out before a limit: the limit of \(name(binding)) has \(size(binding.leftBytes)) left, and the host "
+        "The system's memory would run out before a limit: the limit of \(name(binding, of: report)) has \(size(binding.leftBytes)) left, and the host "
         + "no more than \(size(report.hostAvailableBytes ?? 0)) available; without memory "
         + (end.map { "\($0)." } ?? "the kernel would look at all processes.")
     case (_, nil):
@@ -30,7 +30,14 @@ package struct CgroupSentence: Sendable {
     }
   }
 
-  private func name(_ binding: CgroupBinding) -> String { binding.cgroup.path.map { TerminalText.safe($0) } ?? "it" }
+  /// Its path, and where it is another group's what people call that.
+  private func name(_ binding: CgroupBinding, of report: CgroupReport) -> String {
+    let path = binding.cgroup.path.map { TerminalText.safe($0) } ?? "it"
+    guard binding.cgroup.path != report.status.cgroup.path, let owner = binding.cgroup.owner?.displayName else {
+      return path
+    }
+    return "\(path) (\(TerminalText.safe(owner)))"
+  }
 
   private func cache(_ binding: CgroupBinding) -> String {
     var spare: [String] = []

@@ -17,12 +17,14 @@ struct CgroupFinder {
     do {
       if text.hasPrefix("/") {
         let path = ProcessTable.rooted(text)
-        if try table.cgroups.status(path: path, []) != nil { return path }
+        if try table.cgroups.status(path: path, [.withoutEvents]) != nil { return path }
       } else if let pid = Int32(text), pid > 0 {
         if let path = table.cgroup(pid: pid)?.path { return path }
       } else {
         let path = ProcessTable.rooted(text)
-        if !text.isEmpty, path != KernelName("/"), try table.cgroups.status(path: path, []) != nil { return path }
+        if !text.isEmpty, path != KernelName("/"), try table.cgroups.status(path: path, [.withoutEvents]) != nil {
+          return path
+        }
       }
       // The number may be the beginning of a container's id.
       if !text.hasPrefix("/") {

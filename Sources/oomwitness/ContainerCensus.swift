@@ -27,7 +27,9 @@ struct ContainerCensus {
       status.cgroup.owner = owner
       var chain = [status]
       for ancestor in CgroupReader.ancestorPaths(of: path).prefix(CgroupReader.ancestorLimit) {
-        if above[ancestor] == nil { above[ancestor] = .some(try cgroups.status(path: ancestor, [.parts])) }
+        if above[ancestor] == nil {
+          above[ancestor] = .some(try cgroups.status(path: ancestor, [.parts, .withoutEvents]))
+        }
         if let known = above[ancestor], let known { chain.append(known) }
       }
       let binding = LimitRoom(chain).binding

@@ -182,6 +182,7 @@ final class CgroupStatusTests {
     let (_, reader) = try reader(2, files)
     let few = try #require(try reader.status(path: KernelName("/a"), [.pressure]))
     #expect(few.limitBytes == .bytes(8_388_608) && few.peakBytes == 6_000_000 && few.events?.oomKills == 5)
+    #expect(try reader.status(path: KernelName("/a"), [.withoutEvents])?.events == nil)
     #expect(few.pressure != nil && few.parts == nil && few.highBytes == nil && few.processCount == nil)
   }
 
