@@ -51,6 +51,7 @@ package final class HostFacts {
   /// Reads the biggest processes again and whose they are, and the names of users where their file has changed.
   package func refresh(biggest: [ProcessCache.Sized]) {
     _ = cache.refresh(biggest: biggest)
+    containers.prepare()
     for path in cache.cgroups { _ = containers.owner(ofCgroup: path) }
     users.lookAgain()
   }

@@ -37,7 +37,7 @@ final class TracedHost {
     }
     facts = HostFacts(
       identity: identity, memory: memory, cgroups: cgroups, users: UserNames(), cache: cache,
-      containers: ContainerResolver())
+      containers: ContainerResolver(readsHomes: false))
   }
 
   /// RAM and swap in pages: the domain of a kill that no cgroup limits.

@@ -116,6 +116,23 @@ struct ContainerCacheTests {
     #expect(resolver.owner(ofCgroup: KernelName(pod))?.displayName == "shop/cart-0/web")
   }
 
+  @Test("one search does for groups that come after it, and an engine that starts later is found by the next")
+  func searches() throws {
+    let fixture = try Fixture(["proc/7/comm": "a\n"])
+    let clock = Clock()
+    let resolver = ContainerResolver(root: fixture.root) { clock.now }
+    func name(_ path: String) -> String? { resolver.owner(ofCgroup: KernelName(path))?.displayName }
+    resolver.prepare()
+    try fixture.write(KernelName("proc/8/comm"), Array("containerd\n".utf8))
+    try fixture.write(KernelName("proc/8/cmdline"), Array("containerd\0--state=/s\0".utf8))
+    try fixture.write(
+      KernelName("s/io.containerd.runtime.v2.task/default/c1/config.json"), Array(Made.bundle("").utf8))
+    #expect(name("/default/c1") == nil)
+    clock.now = ContainerResolver.negativeNanoseconds
+    #expect(name("/default/c1") == "c1")
+    #expect(name("/default/c2") == nil)
+  }
+
   @Test("a process is its group's, and one that is gone nobody's")
   func process() throws {
     let fixture = try Fixture([

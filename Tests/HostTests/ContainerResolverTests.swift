@@ -206,6 +206,15 @@ struct ContainerResolverTests {
     #expect(resolver.filesRefused == 0, "\(resolver.lastFileRefused?.text ?? "")")
   }
 
+  @Test("where nothing may wait nobody's home is looked into")
+  func homes() throws {
+    let row = try #require(ContainerResolverTests.engines.first { $0.testDescription == "Podman of a user" })
+    let fixture = try Fixture(row.files)
+    let resolver = ContainerResolver(root: fixture.root, readsHomes: false)
+    let said = ContainerResolverTests.said(resolver.owner(ofCgroup: KernelName(row.path)))
+    #expect(said == "podman 0a0a - - - - - | none | user@1000.service")
+  }
+
   // MARK: Wrong and hostile
 
   static let broken: [(String, String)] = [

@@ -11,18 +11,18 @@ struct ContainerLookup {
   }
 
   private let files: StateFiles
-  private let root: String
   private let storage: ContainersStorage
-  private let users: UserNames
+  /// Nil: nobody's home is looked into.
+  private let users: UserNames?
   private var places: RuntimePlaces
   /// What a container told of its pod, for the pod's own cgroup, of which no runtime has a file.
   private var pods: [String: ContainerFacts] = [:]
   static let podsMax = 1024
 
-  init(files: StateFiles, root: String) {
-    (self.files, self.root) = (files, root)
+  init(files: StateFiles, root: String, readsHomes: Bool) {
+    self.files = files
     storage = ContainersStorage(files: files)
-    users = UserNames(root: root.isEmpty ? "/" : root)
+    users = readsHomes ? UserNames(root: root.isEmpty ? "/" : root) : nil
     places = RuntimePlaces(files: files, root: root)
   }
 
@@ -45,6 +45,8 @@ struct ContainerLookup {
       container?.take(named.1)
     } else if pod != nil {
       pod = self.pod(read, nil)
+    } else if ContainerdState.isInDefaultNamespace(path) {
+      answer.isComplete = false
     }
     if pod != nil, pod?.pod == nil { answer.isComplete = false }
     if read.unit != nil || container != nil || pod != nil {
@@ -95,7 +97,7 @@ struct ContainerLookup {
   private mutating func facts(of container: ContainerRef, userID: UInt32?) -> ContainerFacts? {
     var roots = places.storageRoots
     var dockerRoots = places.dockerRoots
-    if let userID, let home = (try? users.home(uid: userID)) ?? nil {
+    if let userID, let home = (try? users?.home(uid: userID)) ?? nil {
       let own = RuntimePlaces.rootless(home: home)
       roots.insert(own.storage, at: 0)
       dockerRoots.insert(own.docker, at: 0)

@@ -16,8 +16,10 @@ package final class ContainerResolver {
   package static let keptNanoseconds: Int64 = 600_000_000_000
   /// So long nobody looks again for what was not found.
   package static let negativeNanoseconds: Int64 = 2_000_000_000
-  /// A search for engines looks at each process of the host: no more often than this.
-  package static let searchNanoseconds: Int64 = 10_000_000_000
+  /// A search for engines looks at each process of the host: no sooner after the last than this, and no sooner than so many
+  /// times what that took.
+  package static let searchGapNanoseconds: Int64 = 250_000_000
+  static let searchShare: Int64 = 50
 
   /// Files of runtimes that were there and could not be used, and the last of them: no right to read it, half written, too
   /// large, no regular file.
@@ -41,14 +43,18 @@ package final class ContainerResolver {
   private let now: () -> Int64
   private var lookup: ContainerLookup
   private var entries: [KernelName: Entry] = [:]
-  private var searchedAt: Int64?
+  private var nextSearchAt: Int64 = .min
 
   /// - Parameters:
   ///   - root: goes before each path that is read, `/proc` among them; empty is this host.
+  ///   - readsHomes: whether containers of users' own engines are looked up in their homes. A home may be on a file system
+  ///     that its user or a server holds up for ever, so that what must never wait does not look there.
   ///   - now: a clock in nanoseconds that never goes back.
-  package init(root: String = "", now: @escaping () -> Int64 = ContainerResolver.monotonic) {
+  package init(
+    root: String = "", readsHomes: Bool = true, now: @escaping () -> Int64 = ContainerResolver.monotonic
+  ) {
     files = StateFiles(root: root)
-    lookup = ContainerLookup(files: files, root: root)
+    lookup = ContainerLookup(files: files, root: root, readsHomes: readsHomes)
     processes = try? ProcReader(root: root + "/proc")
     self.now = now
   }
@@ -63,7 +69,7 @@ package final class ContainerResolver {
   /// Whom the group belongs to; nil where nothing names an owner. The path is from the root of the hierarchy.
   ///
   /// What is kept costs a look; else a few small files are read. Where a container has none that is known, the processes are
-  /// searched for engines that keep theirs elsewhere: once for each group, and at most each `searchNanoseconds`.
+  /// searched for engines that keep theirs elsewhere: once for each group, and for no more than a fiftieth of the time.
   package func owner(ofCgroup path: KernelName) -> CgroupOwner? {
     let now = now()
     if var entry = entries[path] {
@@ -77,6 +83,9 @@ package final class ContainerResolver {
     }
     return read(path, now, before: nil)
   }
+
+  /// Searches for engines if that was never done, so that the first kill need not.
+  package func prepare() { if nextSearchAt == .min { _ = search(now()) } }
 
   /// Whom the process's group belongs to; nil where it is gone, or nothing names an owner.
   ///
@@ -108,11 +117,10 @@ package final class ContainerResolver {
 
   /// False where that was done a moment ago.
   private func search(_ now: Int64) -> Bool {
-    guard let processes, searchedAt.map({ now - $0 >= ContainerResolver.searchNanoseconds }) ?? true else {
-      return false
-    }
-    searchedAt = now
+    guard let processes, now >= nextSearchAt else { return false }
     lookup.search(processes: processes)
+    let end = self.now()
+    nextSearchAt = end + max(ContainerResolver.searchGapNanoseconds, (end - now) * ContainerResolver.searchShare)
     return true
   }
 

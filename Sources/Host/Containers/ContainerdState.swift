@@ -43,6 +43,9 @@ struct ContainerdState {
     return nil
   }
 
+  /// Where ctr and nerdctl put what is not said to be elsewhere: one of another state's may be there.
+  static func isInDefaultNamespace(_ path: KernelName) -> Bool { path.bytes.starts(with: "/default/".utf8) }
+
   private func bundle(_ path: String, _ namespace: String, _ id: String) -> Found? {
     guard
       let bundle = files.document(
