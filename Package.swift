@@ -84,6 +84,7 @@ let package = Package(
     .testTarget(
       name: "ConfigurationTests", dependencies: ["Configuration", "Policy", "Events", "TestSupport"],
       swiftSettings: settings),
+    .testTarget(name: "ReportTests", dependencies: ["Report", "Events", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "SinksTests", dependencies: ["Sinks", "Events"], swiftSettings: settings),
     .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),

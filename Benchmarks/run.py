@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import bpfcost
+import containers
 import latency
 import log
 import quiet
@@ -34,6 +35,7 @@ MEASURES = {
     "bpf": bpfcost.measure,
     "storm": storm.measure,
     "scores": scores.measure,
+    "containers": containers.measure,
     "log": log.measure,
     "vm": vm.measure,
 }

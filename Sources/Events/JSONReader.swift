@@ -28,6 +28,10 @@ package struct JSONReader: ~Copyable {
     package var reason: Reason
     package var line: Int
     package var column: Int
+
+    package init(reason: Reason, line: Int, column: Int) {
+      (self.reason, self.line, self.column) = (reason, line, column)
+    }
   }
 
   private let refill: () -> [UInt8]

@@ -39,5 +39,5 @@ extension CgroupReader {
   }
 
   /// Four million processes of seven digits.
-  private static let procsLimitBytes = 32 * 1024 * 1024
+  static let procsLimitBytes = 32 * 1024 * 1024
 }

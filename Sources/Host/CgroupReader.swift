@@ -16,7 +16,7 @@ package final class CgroupReader {
   private let top: Directory?
   private var ids: CgroupIDs?
   let files = FileReader()
-  private let pageSizeBytes: Int
+  let pageSizeBytes: Int
 
   /// Finds the hierarchy and opens its mount. `root` goes before each mount point.
   ///
@@ -95,7 +95,8 @@ package final class CgroupReader {
   /// Deeper trees than this are told without their upper part.
   package static let ancestorLimit = 64
 
-  private static func ancestorPaths(of path: KernelName) -> [KernelName] {
+  /// From the parent to the root; none of the root itself.
+  package static func ancestorPaths(of path: KernelName) -> [KernelName] {
     let components = path.bytes.split(separator: UInt8(ascii: "/"))
     return components.indices.reversed().map { count in
       KernelName(bytes: [UInt8(ascii: "/")] + components[..<count].joined(separator: [UInt8(ascii: "/")]))

@@ -46,6 +46,16 @@ package struct Directory: ~Copyable {
     }
   }
 
+  /// The number of its inode, in cgroupfs the group's kernfs id; and whether it may have directories below, which file
+  /// systems that count none of them do not tell.
+  ///
+  /// Source: fstat(2). Kernel: fs/kernfs/inode.c, kernfs_refresh_inode(): two links, and one for each directory below.
+  func inode() -> (number: UInt64, mayHaveDirectories: Bool)? {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { return nil }
+    return (UInt64(status.st_ino), status.st_nlink != 2)
+  }
+
   /// What a symbolic link says, or nil where it is gone. At most PATH_MAX bytes: the kernel itself refuses longer ones.
   ///
   /// Source: readlinkat(2).

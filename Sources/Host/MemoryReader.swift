@@ -136,7 +136,7 @@ extension MemoryState {
 
 extension PressureStall {
   /// Lines like `some avg10=0.00 avg60=0.00 avg300=0.00 total=9970`; other first words may come and are passed over.
-  fileprivate init?(_ contents: FileContents) throws(HostError) {
+  init?(_ contents: FileContents) throws(HostError) {
     var some: Line?
     var full: Line?
     let malformed = contents.bytes.withUnsafeBufferPointer { text -> Int? in

@@ -4,10 +4,10 @@ import Events
 /// Names in what people are to type: a name is anybody's, so it is quoted, or not there at all.
 ///
 /// Source: POSIX.1-2024, Shell Command Language, 2.2 Quoting.
-enum ShellText {
+package enum ShellText {
   /// One word of a POSIX shell, whatever is in it; nil where it holds what nobody should paste: control characters, bytes
   /// that are no text, or marks that change how it looks.
-  static func quoted(_ name: KernelName) -> String? {
+  package static func quoted(_ name: KernelName) -> String? {
     guard name.isValidUTF8, !name.bytes.isEmpty, TerminalText.safe(name) == name.text else { return nil }
     if name.bytes.allSatisfy(isPlain), name.bytes.first != UInt8(ascii: "-") { return name.text }
     return "'" + name.text.replacing("'", with: #"'\''"#) + "'"

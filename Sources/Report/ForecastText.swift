@@ -14,13 +14,17 @@ package struct ForecastSentence: Sendable {
       } else {
         "the whole system ran out of memory"
       }
+    return "If \(where_) now, \(consequence(forecast))."
+  }
+
+  /// What the kernel would do, as the end of a sentence.
+  func consequence(_ forecast: Forecast) -> String {
     switch forecast.outcome {
-    case .panic: return "If \(where_) now, the kernel would panic."
+    case .panic: "the kernel would panic"
     case .wait:
-      return "If \(where_) now, the kernel would kill nobody: it would wait for process \(forecast.waitsForPID ?? 0), "
-        + "which is dying already."
-    case .nobody: return "If \(where_) now, the kernel would find nobody that it may kill."
-    case .kill: return "If \(where_) now, the kernel would kill \(victim(forecast))."
+      "the kernel would kill nobody: it would wait for process \(forecast.waitsForPID ?? 0), which is dying already"
+    case .nobody: "the kernel would find nobody that it may kill"
+    case .kill: "the kernel would kill \(victim(forecast))"
     }
   }
 

@@ -17,7 +17,7 @@ final class ProcessTable {
   private var ranking: TaskRanking?
   private var mayRank: Bool
   private var references: [UInt64: CgroupRef] = [:]
-  private let containers = ContainerResolver()
+  let containers = ContainerResolver()
 
   /// Whether BPF reads them; without it `tid` is the leader's, and some reasons to be passed over are not seen.
   var usesIterator: Bool { iterator != nil }
@@ -103,6 +103,9 @@ final class ProcessTable {
     return KernelName("/" + components.joined(separator: "/"))
   }
 
+  /// Its memory group; nil where the process is gone.
+  func cgroup(pid: Int32) -> CgroupRef? { reader.cgroup(pid: pid) }
+
   /// What /proc/PID/oom_score shows; nil where it is gone.
   func oomScore(pid: Int32) -> Int? { reader.oomScore(pid: pid) }
 
@@ -110,7 +113,11 @@ final class ProcessTable {
   ///
   /// - Parameter limitBytes: a limit that is supposed in place of its own.
   func domain(cgroup path: String, limitBytes: Int64? = nil) throws -> OOMDomain {
-    let name = ProcessTable.rooted(path)
+    try domain(at: ProcessTable.rooted(path), limitBytes: limitBytes)
+  }
+
+  /// As `domain(cgroup:)`, by a path of any bytes.
+  func domain(at name: KernelName, limitBytes: Int64? = nil) throws -> OOMDomain {
     let shown = TerminalText.safe(name)
     do {
       guard let hierarchy = cgroups.hierarchy, let limits = try cgroups.limits(path: name) else {

@@ -74,6 +74,29 @@ enum Wording {
     }
   }
 
+  static func sentence(_ fault: PodList.Fault, file: String) -> String {
+    let file = TerminalText.safe(file)
+    switch fault {
+    case .json(let fault): return "\(file):\(fault.line):\(fault.column): \(sentence(fault.reason))"
+    case .nothing: return "\(file) is empty (`kubectl get pods -A -o json` prints what is wanted)"
+    case .noPodList(let kind):
+      let what = kind.map { "a \(TerminalText.safe($0))" } ?? "something else"
+      return "\(file) holds no list of pods but \(what) (`kubectl get pods -A -o json` prints one)"
+    case .noPods: return "\(file) is a list without a pod"
+    }
+  }
+
+  private static func sentence(_ reason: JSONReader.Fault.Reason) -> String {
+    switch reason {
+    case .endsEarly: "this JSON ends in the middle: it was cut off"
+    case .unexpected(let byte):
+      "this is no JSON: '\(TerminalText.safe(KernelName(bytes: [byte])))' cannot come here"
+    case .tooDeep: "nested more than \(JSONReader.depthMax) deep"
+    case .textTooLong: "a text of more than \(JSONReader.textBytesMax) bytes"
+    case .badText: "this is no JSON: a text that is no UTF-8, or a wrong escape"
+    }
+  }
+
   /// A rule as people know it.
   static func name(_ rule: ProtectionRule) -> String {
     rule.name == rule.origin

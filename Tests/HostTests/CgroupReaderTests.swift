@@ -139,7 +139,7 @@ final class CgroupReaderTests {
 }
 
 /// A scratch group of this machine's version 1 memory hierarchy, removed at the end of its life.
-private final class ScratchCgroup {
+final class ScratchCgroup {
   let name: KernelName
   private(set) var directory: KernelName
 

@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A schema of docs/schema that refers to that of the stream, as the judge of lines.
+/// A schema of docs/schema that may refer to the others there, as the judge of lines.
 public enum SchemaJudge {
   /// Says each thing that the schema refuses, each of its fields that is not described, each object that is open, and
-  /// where `--all` is given each field, at any depth, that no line has; those of the stream's schema are not its own.
+  /// where `--all` is given each field, at any depth, that no line has; those of another schema are not its own.
   private static let script = """
-    import json, sys
+    import json, os, sys
     from jsonschema import Draft202012Validator
     folder, name, path = sys.argv[1:4]
     def load(name): return json.load(open(folder + "/" + name))
-    schema, main = load(name), load("oomwitness.v1.schema.json")
+    schema = load(name)
     Draft202012Validator.check_schema(schema)
     try:
         from referencing import Registry, Resource
-        known = Registry().with_resource("oomwitness.v1.schema.json", Resource.from_contents(main))
+        known = Registry().with_resources(
+            [(file, Resource.from_contents(load(file))) for file in os.listdir(folder) if file.endswith(".json")])
         validator = Draft202012Validator(schema, registry=known)
     except ImportError:
         from jsonschema import RefResolver
-        store = {"oomwitness.v1.schema.json": main}
+        store = {file: load(file) for file in os.listdir(folder) if file.endswith(".json")}
         validator = Draft202012Validator(schema, resolver=RefResolver(schema.get("$id", name), schema, store=store))
     def described(node, document):
         if "description" in node: return True
         if "$ref" not in node: return False
         file, _, pointer = node["$ref"].partition("#/")
-        document = main if file else document
+        document = load(file) if file else document
         target = document
         for key in pointer.split("/"): target = target[key]
         return described(target, document)

@@ -20,8 +20,12 @@ struct FilterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Only victims whose comm matches, as 'java*'.", valueName: "glob"))
   var comm: String?
 
+  @Flag(help: "Only victims in containers, and kills at the limit of a container or a pod.")
+  var containers = false
+
   func wants(_ kill: OOMKill) -> Bool {
-    (cgroup.map { Glob.matches($0, kill.victim.cgroup?.path) } ?? true)
+    (!containers || FilterOptions.isOfContainer(kill.victim.cgroup) || FilterOptions.isOfContainer(kill.limit?.cgroup))
+      && (cgroup.map { Glob.matches($0, kill.victim.cgroup?.path) } ?? true)
       && (comm.map { Glob.matches($0, kill.victim.comm) } ?? true)
       && (container.map { isContainer($0, kill.victim.cgroup?.owner) } ?? true)
       && (pod.map { isPod($0, kill.victim.cgroup?.owner?.pod) } ?? true)
@@ -41,6 +45,11 @@ struct FilterOptions: ParsableArguments {
     guard let pod else { return false }
     let name = pattern.contains("/") ? pod.displayName : pod.pod
     return pod.podUID == pattern || (name.map { Glob.matches(pattern, KernelName($0)) } ?? false)
+  }
+
+  private static func isOfContainer(_ cgroup: CgroupRef?) -> Bool {
+    guard let owner = cgroup?.owner else { return false }
+    return owner.container != nil || owner.pod != nil
   }
 }
 
