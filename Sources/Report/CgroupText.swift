@@ -12,20 +12,35 @@ package struct CgroupText: Sendable {
   }
 
   /// Lines without newlines.
-  package func lines(_ report: CgroupReport) -> [String] {
+  ///
+  /// - Parameter columns: where the sentence is broken; nil: nowhere.
+  package func lines(_ report: CgroupReport, columns: Int? = nil) -> [String] {
     let status = report.status
     var title = status.cgroup.path.map { TerminalText.safe($0) } ?? "-"
     if let owner = CgroupWords.owner(status.cgroup.owner) { title += "  \(owner)" }
     if let image = status.cgroup.owner?.container?.image { title += "  \(TerminalText.safe(image))" }
     var lines = [style.strong(title)]
-    let explanation = report.explanation
     let isPressing = report.binding?.isNear == true && report.scarcity == .limit
-    lines.append(isPressing ? style.alarm(explanation) : explanation)
+    for line in CgroupText.wrapped(report.explanation, columns) { lines.append(isPressing ? style.alarm(line) : line) }
     lines += numbers(status).map { "  \(CgroupText.padded($0.0))\($0.1)" }
     lines += above(report.ancestors)
     if !report.processes.isEmpty {
       let table = ScoreTable(style: style, pageSizeBytes: pageSizeBytes).text(report.processes)
       lines += [""] + table.split(separator: "\n").map(String.init)
+    }
+    return lines
+  }
+
+  /// At blanks, where the width allows it.
+  private static func wrapped(_ text: String, _ columns: Int?) -> [String] {
+    guard let columns else { return [text] }
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let last = lines.last, last.count + 1 + word.count <= columns {
+        lines[lines.count - 1] = last + " " + word
+      } else {
+        lines.append(String(word))
+      }
     }
     return lines
   }

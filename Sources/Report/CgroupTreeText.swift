@@ -35,7 +35,7 @@ package struct CgroupTreeText: Sendable {
     let name = branch.isEmpty ? path : path.split(separator: "/").last.map(String.init) ?? path
     let percent = CgroupWords.percent(status.currentBytes, of: status.limitBytes)
     rows.append([
-      prefix + branch + TerminalText.safe(name), CgroupWords.size(status.currentBytes),
+      prefix + branch + CgroupTreeText.shortened(TerminalText.safe(name)), CgroupWords.size(status.currentBytes),
       CgroupWords.limit(status.limitBytes), percent.map { "\($0)%" } ?? "-",
       status.events?.oomKills.map(String.init) ?? "-", CgroupWords.owner(status.cgroup.owner) ?? "",
     ])
@@ -53,6 +53,14 @@ package struct CgroupTreeText: Sendable {
     percents.append(nil)
   }
 
+  /// Ids of containers fill the screen: of 64 hexadecimal digits twelve are shown, which name the container everywhere.
+  private static func shortened(_ name: String) -> String {
+    let parts: [Substring] = name.split { !$0.isHexDigit }
+    guard let id = parts.first(where: { $0.utf8.count == idDigits }) else { return name }
+    return String(name[..<id.startIndex]) + String(id.prefix(shownDigits)) + "…" + String(name[id.endIndex...])
+  }
+
+  private static let (idDigits, shownDigits) = (64, 12)
   private static let last = "└─ "
 }
 

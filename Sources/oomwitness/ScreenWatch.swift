@@ -9,8 +9,8 @@ struct ScreenWatch {
   let seconds: Double
   /// Nil: until it is stopped.
   let duration: Double?
-  /// The screen's lines, coloured or not.
-  let lines: () throws -> [String]
+  /// The screen's lines for so many columns, coloured or not.
+  let lines: (Int) throws -> [String]
   /// One JSON text and its newline.
   let line: () throws -> [UInt8]
 
@@ -21,7 +21,7 @@ struct ScreenWatch {
     let end = duration.map { ScreenWatch.now + $0 }
     guard let terminal = Terminal() else { return try runPiped(signals, end) }
     while true {
-      let shown = try lines()
+      let shown = try lines(terminal.size.columns)
       let next = ScreenWatch.now + seconds
       var woken = Woken.resized
       while woken == .resized {

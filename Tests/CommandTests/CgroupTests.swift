@@ -98,7 +98,7 @@ struct CgroupTests {
     let lines = text.split(separator: "\n").map(String.init)
     #expect(lines.first?.hasPrefix("CGROUP ") == true)
     #expect(lines.contains { $0.contains("─ \(groups.name) ") })
-    let drawn = try #require(lines.first { $0.contains("└─ \(id) ") })
+    let drawn = try #require(lines.first { $0.contains("└─ \(id.prefix(12))… ") })
     #expect(drawn.contains("  64M  ") && drawn.hasSuffix("docker \(id.prefix(12))"), "\(drawn)")
     #expect(!text.utf8.contains { $0 < 0x20 && $0 != 0x0a })
     let json = CgroupTests.cgroup(["--output", "json"])

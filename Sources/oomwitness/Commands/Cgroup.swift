@@ -64,8 +64,8 @@ struct Cgroup: ParsableCommand {
     let reporter = CgroupReporter(table: table, listed: top.limit)
     let style = Style(coloured: OutputOptions.coloured)
     let text = CgroupText(style: style, pageSizeBytes: table.identity.pageSizeBytes)
-    func lines() throws -> [String] {
-      if let path { return text.lines(try report(reporter, path)) }
+    func lines(_ columns: Int?) throws -> [String] {
+      if let path { return text.lines(try report(reporter, path), columns: columns) }
       return CgroupTreeText(style: style).lines(try tree(reporter))
     }
     func line() throws -> [UInt8] {
@@ -80,7 +80,7 @@ struct Cgroup: ParsableCommand {
     }
     if let watch { return try ScreenWatch(seconds: watch, duration: duration, lines: lines, line: line).run() }
     switch output {
-    case .text: try StandardOutput.show(try lines().map { $0 + "\n" }.joined())
+    case .text: try StandardOutput.show(try lines(nil).map { $0 + "\n" }.joined())
     case .json: try StandardOutput.show(try line())
     }
   }

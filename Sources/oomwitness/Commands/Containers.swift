@@ -74,7 +74,7 @@ struct Containers: ParsableCommand {
     guard let watch else { return try show(try rows()) }
     let screen = ScreenWatch(
       seconds: watch, duration: duration,
-      lines: { Containers.text(try rows()).split(separator: "\n").map(String.init) },
+      lines: { _ in Containers.text(try rows()).split(separator: "\n").map(String.init) },
       line: { Containers.array(try rows()) + [0x0a] })
     try screen.run()
   }
