@@ -61,12 +61,12 @@ final class ScratchGroups {
   }
 }
 
-/// Ids that no container of this machine has, each 64 hexadecimal digits and another.
+/// Ids that no container of this machine has, each 64 hexadecimal digits and told apart by the first twelve.
 enum MadeID {
   static func next() -> String {
     let number = String(UInt64(getpid()) << 20 | UInt64(count.add(1, ordering: .relaxed).newValue), radix: 16)
-    return "0e57" + String(repeating: "0", count: 12 - min(12, number.count)) + number
-      + String(repeating: "ab", count: 24)
+    return "e" + String(repeating: "0", count: 11 - min(11, number.count)) + number
+      + String(repeating: "ab", count: 26)
   }
   private static let count = Atomic(0)
 }
