@@ -90,5 +90,6 @@ let package = Package(
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport"], exclude: ["Fixtures"], swiftSettings: settings),
+    .testTarget(name: "EngineTests", dependencies: ["TestSupport"], swiftSettings: settings),
   ]
 )

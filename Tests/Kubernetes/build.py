@@ -5,7 +5,7 @@
 
 bookworm's `kubernetes` 1.20 is the last source package that is whole: those of trixie and sid hold kubectl alone. It is built once,
 niced and by one process at a time (about 11 minutes on two processors, 1.5 GB of Go's cache, which goes with the work folder), and
-kept in ${OOMWITNESS_CACHE:-$HOME/.cache/oomwitness}/kubernetes: kube-apiserver, kube-scheduler, kubelet, kubectl, and `version`, which is written
+kept in ${OOMWITNESS_CACHE:-$HOME/.cache/oomwitness}/kubernetes: PROGRAMS, and `version`, which is written
 last and says that all are there.
 """
 
@@ -25,7 +25,7 @@ sys.path.append(str(HERE.parent / "VM"))
 
 from kernels import KEYRING, KernelError, cache_folder, mirrors
 
-PROGRAMS = ("kube-apiserver", "kubelet", "kube-scheduler", "kubectl")
+PROGRAMS = ("kube-apiserver", "kubelet", "kube-scheduler", "kube-controller-manager", "kubectl")
 MARK = "+k8s:openapi-gen="
 
 

@@ -42,8 +42,10 @@ public final class PodmanEngine: ContainerEngine {
     let place = [
       "--root", path + "/root", "--runroot", path + "/run", "--tmpdir", path + "/tmp", "--storage-driver", "vfs",
     ]
+    // conmon leaves a file `oom` in the folder that it was started in. Source: conmon, src/oom.c, write_oom_files().
     return Program.run(
-      "/usr/bin/podman", place + arguments, environment: ["CONTAINERS_CONF": path + "/containers.conf"])
+      "/bin/sh", ["-c", "cd \(path); exec /usr/bin/podman \"$@\"", "podman"] + place + arguments,
+      environment: ["CONTAINERS_CONF": path + "/containers.conf"])
   }
 
   public func create(_ order: ContainerOrder) throws(EngineFailure) -> String { try create(order, pod: nil) }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import TestSupport
+import Testing
+
+/// Kills in containers of a real podman, which never says that it was an OOM on cgroup v1.
+@Suite(
+  .serialized,
+  .enabled(if: Requirement.mustRun || PodmanEngine.refusal == nil, Comment(rawValue: PodmanEngine.refusal ?? "")),
+  .engine { try PodmanEngine() })
+struct PodmanTests {
+  private let engine: PodmanEngine
+
+  init() throws { engine = try #require(EngineScope.engine as? PodmanEngine) }
+
+  @Test("pid 1 is killed: podman says exit code 137 and no OOM; we say who, and in which container")
+  func firstProcess() throws {
+    let traced = try TracedContainer(ContainerOrder("pone", ContainerOrder.hog), by: engine)
+    #expect(traced.status == 137)
+    if ScratchCgroup.hostVersion == 1 { #expect(engine.verdict(traced.id) == "false 137") }
+    let kill = traced.kill
+    #expect(kill.text("victim", "comm") == "dd")
+    for place in ["victim", "limit"] {
+      #expect(kill.text(place, "container", "runtime") == "podman", "\(place)")
+      #expect(kill.text(place, "container", "id") == traced.id, "\(place)")
+      #expect(kill.text(place, "container", "name") == "pone", "\(place)")
+      #expect(kill.text(place, "container", "image")?.hasPrefix("localhost/\(PodmanEngine.image)") == true, "\(place)")
+    }
+  }
+
+  @Test("a child is killed in a pod's container: podman says that all ended well; we name the child")
+  func childInPod() throws {
+    let pod = engine.podman("pod", "create", "--name", "shop", "--network", "none")
+    #expect(pod.status == 0, "\(pod.errors)")
+    let id = try engine.create(ContainerOrder("pchild", ContainerOrder.hogOfShell), pod: "shop")
+    let traced = try TracedContainer(id, by: engine)
+    #expect(traced.status == 0)
+    if ScratchCgroup.hostVersion == 1 { #expect(engine.verdict(id) == "false 0") }
+    let path = try #require(traced.kill.text("victim", "cgroup", "path"))
+    #expect(path == "/libpod_parent/\(pod.output.prefix { $0 != "\n" })/libpod-\(id)")
+    #expect(traced.kill.text("victim", "comm") == "dd")
+    #expect(traced.kill.text("victim", "container", "runtime") == "podman")
+    #expect(traced.kill.text("victim", "container", "name") == "pchild")
+  }
+}
