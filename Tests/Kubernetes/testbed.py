@@ -3,7 +3,7 @@
 
 All state is in one work folder, but for what the parts have fixed: /run/containerd (containerd's state, where oomwitness and
 deploy/kubernetes/daemonset.yaml look for it), /var/log/pods, /var/log/containers and /var/lib/kubelet. It does not start where
-containerd's state is there already, and `stop()` puts back what it and the kubelet have changed: sysctls, mounts, cgroups, folders.
+a containerd has its state there already, and `stop()` puts back what it and the kubelet have changed: sysctls, mounts, cgroups, folders.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class TestbedError(Exception):
 
 class Testbed:
     def __init__(self, programs: Path):
-        if CONTAINERD_STATE.exists():
-            raise TestbedError(f"{CONTAINERD_STATE} is there: a containerd runs here, or has left it")
+        if any(CONTAINERD_STATE.glob("io.containerd.*")):
+            raise TestbedError(f"{CONTAINERD_STATE} is in use: a containerd runs here, or has left its state")
         self.programs = programs
         self.work = Path(tempfile.mkdtemp(prefix="oomw-k8s-", dir="/tmp"))
         self.sysctls = {name: path.read_text() for name in SYSCTLS if (path := Path("/proc/sys") / name).exists()}
-        self.made = [path for path in FIXED if not path.exists()]
+        self.before = entries()
         self.groups = pod_groups()
         self.processes: list[tuple[str, subprocess.Popen]] = []
 
@@ -197,14 +197,20 @@ state = "{CONTAINERD_STATE}"
         for name, value in self.sysctls.items():
             if (path := Path("/proc/sys") / name).read_text() != value:
                 path.write_text(value)
-        mine = (str(self.work), *map(str, self.made))
+        made = entries() - self.before
+        mine = (str(self.work), *map(str, made))
         for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             if (point := line.split()[1]).startswith(mine):
                 subprocess.run(["umount", "-l", point], check=False)
         for group in sorted(pod_groups() - self.groups, reverse=True):
             remove_group(group)
-        for path in [self.work, *self.made]:
+        for path in (self.work, *made):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def entries() -> set[Path]:
+    """The fixed folders and what is in them."""
+    return {path for folder in FIXED if folder.exists() for path in (folder, *folder.iterdir())}
 
 
 def pod_groups() -> set[str]:
