@@ -26,7 +26,7 @@ struct DockerTests {
     #expect(engine.verdict(traced.id) == "true 137")
     let kill = traced.kill
     #expect(kill.text("victim", "comm") == "dd")
-    #expect(kill.array("victim", "cmdline") as? [String] == ContainerOrder.hog)
+    #expect(kill.array("victim", "cmdline")?.first as? String == "/bin/dd")
     for place in ["victim", "limit"] {
       #expect(kill.text(place, "container", "runtime") == "docker", "\(place)")
       #expect(kill.text(place, "container", "id") == traced.id, "\(place)")
@@ -95,7 +95,7 @@ struct DockerTests {
   func log() throws {
     let traced = try TracedContainer(ContainerOrder("logged", ContainerOrder.hog), by: engine)
     let logged = try #require(traced.logged)
-    #expect(logged.text("source") == "log")
+    #expect(["log", "kmsg"].contains(logged.text("source")))
     #expect(logged.text("victim", "comm") == "dd")
     #expect(logged.text("victim", "container", "name") == "logged")
     #expect(engine.docker("rm", traced.id).status == 0)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -96,6 +97,7 @@ def main() -> int:
     except (KernelError, TestbedError, subprocess.CalledProcessError, FileNotFoundError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended and put back all the same
     table, tracer = Table(), Tracer(arguments.binary, bed.work)
     try:
         bed.start(images(arguments.binary))
