@@ -76,10 +76,9 @@ def first(find, seconds: float):
 
 
 def pod(name: str, command: list[str], resources: dict, **spec) -> dict:
-    """hostNetwork: the node has no network plugin but loopback."""
     container = {"name": "app", "image": BOX, "imagePullPolicy": "Never", "command": command, "resources": resources}
     spec = {
-        "hostNetwork": True, "automountServiceAccountToken": False, "tolerations": [{"operator": "Exists"}],
+        "automountServiceAccountToken": False, "tolerations": [{"operator": "Exists"}],
         "terminationGracePeriodSeconds": 0, "restartPolicy": "Never", "containers": [container], **spec,
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop", "labels": {"app": name}}, "spec": spec}

@@ -117,7 +117,10 @@ class Testbed:
             "evictionHard": {"memory.available": "100Mi"}, "resolvConf": "/etc/resolv.conf", "fileCheckFrequency": "1s", "syncFrequency": "5s",
         }
         (work / "kubelet.yaml").write_text(json.dumps(kubelet))
-        (work / "cni/loopback.conf").write_text('{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}')
+        # A pair of devices for each pod, and no rule of a firewall: nobody has to reach a pod.
+        network = {"cniVersion": "0.3.1", "name": "pods", "type": "ptp", "ipMasq": False,
+                   "ipam": {"type": "host-local", "subnet": "10.213.77.0/24", "dataDir": f"{work}/addresses"}}
+        (work / "cni/pods.conf").write_text(json.dumps(network))
         # restrict_oom_score_adj: to lower one takes CAP_SYS_RESOURCE, which a testbed need not have.
         (work / "containerd.toml").write_text(f"""
 version = 2

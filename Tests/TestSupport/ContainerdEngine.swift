@@ -47,7 +47,8 @@ public final class ContainerdEngine: ContainerEngine {
     if let limit = order.limitMiB { arguments += ["--memory-limit", "\(limit << 20)"] }
     if let parent = order.cgroupParent { arguments += ["--cgroup", parent + "/" + order.name] }
     for (name, value) in order.labels { arguments += ["--label", "\(name)=\(value)"] }
-    let created = ctr(arguments + [ContainerdEngine.image, order.name] + order.command)
+    // ctr takes the command's options for its own.
+    let created = ctr(arguments + [ContainerdEngine.image, order.name, "--"] + order.command)
     guard created.status == 0 else { throw EngineFailure("ctr containers create", created) }
     return order.name
   }
