@@ -71,7 +71,9 @@ class Testbed:
             f"--token-auth-file={work}/tokens.csv", "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
             "--endpoint-reconciler-type=none",
         )
-        self.run_daemon("containerd", "/usr/bin/containerd", "--config", work / "containerd.toml")
+        # Mounts that are shared, as systemd has them on a node, and in a namespace that ends with the two.
+        space = ("unshare", "--mount", "--propagation", "shared")
+        containerd = self.run_daemon("containerd", *space, "/usr/bin/containerd", "--config", work / "containerd.toml")
         self.wait("the apiserver", lambda: self.kubectl("get", "--raw", "/readyz").returncode == 0)
         self.wait("containerd", lambda: self.ctr("version").returncode == 0)
         for name, image in images.items():
@@ -80,7 +82,7 @@ class Testbed:
             self.must(self.ctr("images", "import", archive))
         config = f"--kubeconfig={work}/kubeconfig"
         self.run_daemon(
-            "kubelet", self.programs / "kubelet", f"--config={work}/kubelet.yaml", config, f"--root-dir={work}/kubelet",
+            "kubelet", "nsenter", "--mount", f"--target={containerd.pid}", self.programs / "kubelet", f"--config={work}/kubelet.yaml", config, f"--root-dir={work}/kubelet",
             "--container-runtime=remote", f"--container-runtime-endpoint=unix://{work}/c.sock", f"--hostname-override={NODE}",
             f"--volume-plugin-dir={work}/plugins",
         )
