@@ -33,4 +33,7 @@ struct ContainerdTests {
       #expect(kill.text(place, "container", "id") == name, "\(place)")
     }
   }
+
+  @Test("`oomwitness containers` lists it with the kill that its engine does not tell, and follows it as it happens")
+  func listed() throws { try ListedContainer("cserver", by: engine).check(runtime: "containerd", name: "cserver") }
 }

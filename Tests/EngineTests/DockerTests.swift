@@ -103,4 +103,7 @@ struct DockerTests {
     #expect(later.text("victim", "container", "name") == nil)
     #expect(later.text("victim", "container", "id") == traced.id)
   }
+
+  @Test("`oomwitness containers` lists it with the kill that its engine does not tell, and follows it as it happens")
+  func listed() throws { try ListedContainer("server", by: engine).check(runtime: "docker", name: "server") }
 }

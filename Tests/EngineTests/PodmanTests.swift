@@ -41,4 +41,7 @@ struct PodmanTests {
     #expect(traced.kill.text("victim", "container", "runtime") == "podman")
     #expect(traced.kill.text("victim", "container", "name") == "pchild")
   }
+
+  @Test("`oomwitness containers` lists it with the kill that its engine does not tell, and follows it as it happens")
+  func listed() throws { try ListedContainer("pserver", by: engine).check(runtime: "podman", name: "pserver") }
 }

@@ -198,9 +198,8 @@ def check_log(binary: Path, tracer: Tracer, table: Table) -> None:
 
 def check_limits(bed: Testbed, binary: Path, table: Table) -> None:
     """Advice from the apiserver's own words, applied to the workload, is what the new pod's cgroup has."""
-    grows = pod("cart", ["/bin/sh", "-c", "/bin/dd if=/dev/zero of=/dev/null bs=60M count=1 || exit 137; sleep 3600"], BURSTABLE)
+    grows = pod("cart", ["/bin/sh", "-c", "exec /bin/dd if=/dev/zero of=/dev/null bs=60M count=1000000"], BURSTABLE)
     template = {"metadata": {"labels": {"app": "cart"}}, "spec": {**grows["spec"], "restartPolicy": "Always"}}
-    template["spec"]["containers"][0]["command"] = ["/bin/sh", "-c", "exec /bin/dd if=/dev/zero of=/dev/null bs=60M count=1"]
     deployment = {
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "cart", "namespace": "shop"},
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "cart"}}, "template": template},
@@ -208,30 +207,32 @@ def check_limits(bed: Testbed, binary: Path, table: Table) -> None:
     bed.apply(deployment)
     killed = first(lambda: [p for p in carts(bed) for s in p["status"].get("containerStatuses", []) if s["restartCount"] and s["lastState"]], 90)
     table.row(bool(killed), "cart: the Deployment's pod was OOMKilled and started again")
-    pods = bed.kubectl("get", "pods", "-A", "-o", "json").stdout
-    done = subprocess.run([binary, "limits", "--kubernetes", "-", "--write", "kubernetes"], input=pods, capture_output=True, text=True)
-    table.row(done.returncode == 0, "limits --kubernetes - --write kubernetes ends with 0", done.stderr or done.returncode)
-    if done.returncode != 0:
+    pods, folder = bed.kubectl("get", "pods", "-A", "-o", "json").stdout, bed.work / "patches"
+    command = [binary, "limits", "--kubernetes", "-", "--write", "kubernetes"]
+    shown = subprocess.run(command, input=pods, capture_output=True, text=True)
+    table.row(shown.returncode == 0 and "cart" in shown.stdout, "limits --kubernetes - --write kubernetes shows a patch for cart", shown)
+    done = subprocess.run([*command, "--to", folder], input=pods, capture_output=True, text=True)
+    written = [path for path in ([folder] if folder.is_file() else sorted(folder.glob("*"))) if "kubectl patch deployment cart" in path.read_text()]
+    table.row(done.returncode == 0 and len(written) == 1, "limits --to writes it, with the command that applies it", (done.stderr, written))
+    if len(written) != 1:
         return
-    patch = cart_patch(done.stdout)
-    table.row(bool(patch), "limits: there is a patch for the Deployment cart", done.stdout[:600])
-    path = bed.work / "patch.yaml"
-    path.write_text(patch)
-    applied = bed.kubectl("patch", "deployment", "cart", "-n", "shop", "--type", "strategic", "--patch", patch)
+    # The command is for kubectl since 1.21, which takes a file.
+    applied = bed.kubectl("patch", "deployment", "cart", "--namespace", "shop", "--type", "strategic", "--patch", written[0].read_text())
     table.row(applied.returncode == 0, "limits: kubectl applies it", applied.stderr)
     wanted = bed.json("get", "deployment", "cart", "-n", "shop")["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
     table.row(mebibytes(wanted) > 50, "limits: the limit is above the one that it was killed at", wanted)
     fresh = first(lambda: [p for p in carts(bed) if p["spec"]["containers"][0]["resources"]["limits"]["memory"] == wanted and limit_of(p)], 60)
     table.row(bool(fresh) and limit_of(fresh) == int(mebibytes(wanted) * 2**20), "limits: it is what the new pod's cgroup has", fresh and limit_of(fresh))
+    lives = fresh and first(lambda: [p for p in carts(bed) if p["metadata"]["uid"] == fresh["metadata"]["uid"] and is_running(p)], 30)
+    table.row(bool(lives), "limits: and the pod that was killed at 50 MiB runs with it", fresh and fresh["status"])
+
+
+def is_running(item: dict) -> bool:
+    return any("running" in status["state"] and not status["restartCount"] for status in item["status"].get("containerStatuses", []))
 
 
 def carts(bed: Testbed) -> list[dict]:
     return bed.json("get", "pods", "-n", "shop", "-l", "app=cart")["items"]
-
-
-def cart_patch(text: str) -> str:
-    """The document of the Deployment cart among those that were written."""
-    return next((part for part in text.split("\n---\n") if "cart" in part and "limits" in part), "")
 
 
 def mebibytes(quantity: str) -> float:
@@ -260,10 +261,13 @@ def check_manifests(bed: Testbed, tracer: Tracer, table: Table) -> None:
     table.row(may == ["yes", "yes", "no", "no", "no"], "pod-events-rbac.yaml: it may create and patch events, and nothing else", may)
 
     def log() -> str:
-        return bed.kubectl("logs", "-n", "oomwitness", "-l", "app.kubernetes.io/name=oomwitness", "--tail=-1").stdout
+        """Where a collector of logs reads it: `TIME stdout F TEXT`, P where the line goes on. Source: Kubernetes' CRI logging."""
+        files = Path("/var/log/pods").glob("oomwitness_*/oomwitness/*.log")
+        rows = [row.split(" ", 3) for path in sorted(files) for row in path.read_text().splitlines()]
+        return "".join(text + ("" if mark == "P" else "\n") for _, stream, mark, text in rows if stream == "stdout")
 
     started = first(lambda: [line for line in log().splitlines() if "stream_start" in line], 60)
-    said = started or bed.kubectl("describe", "pods", "-n", "oomwitness").stdout[-1500:]
+    said = started or (bed.kubectl("describe", "pods", "-n", "oomwitness").stdout[-1500:], log())
     table.row(bool(started), "daemonset.yaml: it starts on the node, with its rights and no more", said)
     if not started:
         return

@@ -20,6 +20,8 @@ public struct ContainerOrder: Sendable {
   public static let hog = ["/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=200M", "count=1"]
   /// The same as a child of a shell that lives on, and that ends well.
   public static let hogOfShell = ["/bin/sh", "-c", hog.joined(separator: " ") + "; /bin/true"]
+  /// As a child of a shell that goes on for as long as it may.
+  public static let hogOfServer = ["/bin/sh", "-c", hog.joined(separator: " ") + "; exec /bin/sleep 100000"]
 }
 
 /// A real container engine, run by a test in a folder of its own and stopped by its pid.
@@ -28,6 +30,8 @@ public protocol ContainerEngine: AnyObject, Sendable {
   func create(_ order: ContainerOrder) throws(EngineFailure) -> String
   /// Runs it to its end; the status is what its engine gives for the container.
   func run(_ id: String) -> Program.Ended
+  /// Starts it, and does not wait.
+  func start(_ id: String) -> Program.Ended
   /// Removes all containers, ends the engine, and leaves nothing: no mount, no cgroup, no file.
   func stop()
 }

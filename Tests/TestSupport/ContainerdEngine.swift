@@ -55,6 +55,8 @@ public final class ContainerdEngine: ContainerEngine {
 
   public func run(_ id: String) -> Program.Ended { ctr("tasks", "start", id) }
 
+  public func start(_ id: String) -> Program.Ended { ctr("tasks", "start", "--detach", id) }
+
   public func stop() { _ = stopped() }
 
   private func stopped() -> String {

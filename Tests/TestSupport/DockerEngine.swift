@@ -50,6 +50,8 @@ public final class DockerEngine: ContainerEngine {
 
   public func run(_ id: String) -> Program.Ended { docker("start", "--attach", id) }
 
+  public func start(_ id: String) -> Program.Ended { docker("start", id) }
+
   /// What Docker says of it: whether it was an OOM, and the exit code of pid 1.
   public func verdict(_ id: String) -> String {
     let said = docker("inspect", "--format", "{{.State.OOMKilled}} {{.State.ExitCode}}", id)

@@ -64,6 +64,8 @@ public final class PodmanEngine: ContainerEngine {
 
   public func run(_ id: String) -> Program.Ended { podman("start", "--attach", id) }
 
+  public func start(_ id: String) -> Program.Ended { podman("start", id) }
+
   /// What podman says of it: whether it was an OOM, and the exit code of pid 1.
   public func verdict(_ id: String) -> String {
     let said = podman("inspect", "--format", "{{.State.OOMKilled}} {{.State.ExitCode}}", id)
