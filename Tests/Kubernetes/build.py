@@ -4,7 +4,7 @@
     python3 Tests/Kubernetes/build.py        (make testbed-kubernetes does it first)
 
 bookworm's `kubernetes` 1.20 is the last source package that is whole: those of trixie and sid hold kubectl alone. It is built once,
-niced and by one process at a time (about 11 minutes on two processors, 1.5 GB of Go's cache, which goes with the work folder), and
+niced and by one process at a time (about 11 minutes alone on two processors, 1.5 GB of cache, which goes with the work folder), and
 kept in ${OOMWITNESS_CACHE:-$HOME/.cache/oomwitness}/kubernetes: PROGRAMS, and `version`, which is written
 last and says that all are there.
 """
