@@ -10,9 +10,9 @@
 
 run() {
   pod cgroupfs 64
-  container web $WEB -1 0 /bin/hog name=till anon=40 ready=/run/till
+  container web $WEB -1 0 /bin/hog name=till anon=56 ready=/run/till
   ready till
-  container job $JOB -1 0 /bin/hog name=clerk anon=30
+  container job $JOB -1 0 /bin/hog name=clerk anon=16
   kills 1
 }
 
