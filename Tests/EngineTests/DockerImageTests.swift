@@ -13,9 +13,9 @@ struct DockerImageTests {
 
   init() throws { engine = try #require(EngineScope.engine as? DockerEngine) }
 
-  /// The words of the `docker run` of a page, without `docker` and with its lines joined.
-  static func runLine(in page: String) -> [String]? {
-    guard let start = page.range(of: "\ndocker run "), let end = page[start.upperBound...].range(of: "\n```") else {
+  /// The words of the `docker run` of a page, or of another engine's, without the engine and with its lines joined.
+  static func runLine(in page: String, of engine: String = "docker") -> [String]? {
+    guard let start = page.range(of: "\n\(engine) run "), let end = page[start.upperBound...].range(of: "\n```") else {
       return nil
     }
     let text = page[page.index(after: start.lowerBound)..<end.lowerBound].replacing("\\\n", with: "")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import TestSupport
 import Testing
 
@@ -44,4 +45,33 @@ struct PodmanTests {
 
   @Test("`oomwitness containers` lists it with the kill that its engine does not tell, and follows it as it happens")
   func listed() throws { try ListedContainer("pserver", by: engine).check(runtime: "podman", name: "pserver") }
+
+  @Test("the program in a container, run as the page of deploy says, tells a kill in another by BPF")
+  func image() throws {
+    let folder = engine.folder.path
+    let tar =
+      "strip -o \(folder)/oomwitness \(Program.oomwitness) && tar -C \(folder) -cf \(folder)/program.tar oomwitness"
+    #expect(Program.run("/bin/sh", ["-c", tar]).status == 0)
+    let imported = engine.podman(
+      "import", "--change", "ENTRYPOINT [\"/oomwitness\"]", folder + "/program.tar", "oomwitness:0.1")
+    #expect(imported.status == 0, "\(imported.errors)")
+    let page = try #require(Files.text(Repository.root + "/deploy/README.md"))
+    var words = try #require(DockerImageTests.runLine(in: page, of: "podman"))
+    words[0...1] = ["run", "--detach"]  // not --rm: its log is read
+    words = words.map {
+      $0.replacing("/var/lib/containers/storage", with: folder + "/root")
+        .replacing("/run/containers", with: folder + "/run")
+    }
+    let witness = engine.podman(words)
+    #expect(witness.status == 0, "\(witness.errors)")
+    func log() -> String { engine.podman("logs", "oomwitness").output }
+    for _ in 0..<100 where !log().contains("stream_start") { usleep(100_000) }
+    let traced = try TracedContainer(ContainerOrder("pwatched", ContainerOrder.hogOfShell), by: engine)
+    for _ in 0..<50 where !log().contains("oom_outcome") { usleep(100_000) }
+    let inside = try #require(
+      Line.all(in: log()).first { $0.text("victim", "container", "id") == traced.id }, "\(log())")
+    #expect(inside.text("source") == traced.kill.text("source"))
+    #expect(inside.json("limit") == traced.kill.json("limit"))
+    #expect(inside.text("victim", "container", "name") == "pwatched")
+  }
 }
