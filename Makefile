@@ -18,7 +18,7 @@ SWIFT_FLAGS = -c release -Xswiftc -static-executable \
 	$(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libbpf libelf)))
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd fuzz bench picture check fmt install bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz bench picture check fmt install bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -76,6 +76,12 @@ vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
 vmtest-systemd: build
 	@.ci/packages systemd
 	python3 Tests/VM/systemd/run.py
+
+# Kills in pods of a real Kubernetes, which is built from Debian's source package first: 11 minutes, once.
+testbed-kubernetes: build
+	@.ci/packages kubernetes
+	python3 Tests/Kubernetes/build.py
+	python3 Tests/Kubernetes/run.py
 
 # Hostile logs, made to reach new code, for so many seconds; what fails is kept beside the program.
 FUZZ_SECONDS ?= 600

@@ -18,6 +18,8 @@
 import PackageDescription
 
 let settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// For what runs once for a person or a document, and not for each kill, line or process: the smaller code.
+let small = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 let package = Package(
   name: "oomwitness",
@@ -44,11 +46,11 @@ let package = Package(
     .target(name: "KernelLog", dependencies: ["CLinux", "Events"], swiftSettings: settings),
 
     // MARK: Policy
-    .target(name: "Policy", dependencies: ["Events"], swiftSettings: settings),
+    .target(name: "Policy", dependencies: ["Events"], swiftSettings: small),
 
     // MARK: Configuration
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-    .target(name: "Configuration", dependencies: ["CYAML", "Events", "Policy"], swiftSettings: settings),
+    .target(name: "Configuration", dependencies: ["CYAML", "Events", "Policy"], swiftSettings: small),
 
     // MARK: Witness
     .target(name: "Witness", dependencies: ["Host", "Events"], swiftSettings: settings),
@@ -57,7 +59,7 @@ let package = Package(
     .target(name: "Sinks", dependencies: ["Events"], swiftSettings: settings),
 
     // MARK: Report
-    .target(name: "Report", dependencies: ["Events"], swiftSettings: settings),
+    .target(name: "Report", dependencies: ["Events"], swiftSettings: small),
 
     // MARK: oomwitness
     .executableTarget(
@@ -66,7 +68,7 @@ let package = Package(
         "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: settings),
+      swiftSettings: small),
 
     // MARK: Tests
     .testTarget(name: "EventsTests", dependencies: ["Events", "TestSupport"], swiftSettings: settings),
@@ -90,5 +92,6 @@ let package = Package(
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport"], exclude: ["Fixtures"], swiftSettings: settings),
+    .testTarget(name: "EngineTests", dependencies: ["TestSupport"], swiftSettings: settings),
   ]
 )

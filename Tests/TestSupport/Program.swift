@@ -184,17 +184,26 @@ public final class ScratchCgroup {
     return nil
   }()
 
+  /// The version of the hierarchy that has the memory controller; nil where none can be made.
+  public static var hostVersion: Int? { parent?.version }
+
   /// From the root of the hierarchy, as events show it.
   public let path: String
   public let version: Int
   private let folder: String
 
-  /// - Parameter name: the last component; made unique by the caller.
+  /// - Parameter name: the path below the root; made unique by the caller. The groups above it are made and not removed.
   public init(_ name: String, limitBytes: Int) {
     let parent = ScratchCgroup.parent!
     path = "/" + name
     version = parent.version
     folder = parent.path + "/" + name
+    var above = parent.path
+    for part in name.split(separator: "/").dropLast() {
+      above += "/" + part
+      mkdir(above, 0o755)
+      if version == 2 { Files.write("+memory", to: above + "/cgroup.subtree_control") }
+    }
     mkdir(folder, 0o755)
     Files.write("\(limitBytes)", to: folder + (version == 1 ? "/memory.limit_in_bytes" : "/memory.max"))
   }
@@ -206,7 +215,7 @@ public final class ScratchCgroup {
 
   deinit {
     for _ in 0..<100 {
-      if rmdir(folder) == 0 { break }
+      if rmdir(folder) == 0 || errno == ENOENT { break }
       usleep(20_000)
     }
   }

@@ -4,6 +4,7 @@
     # What: sentences for the reader
     # boot: memcg | system | fresh    the kind of machine; `fresh` is for one scenario alone, whose log begins with the kernel's
     # cgroups: 1 2              the cgroup versions that it makes sense for
+    # needs: runc               programs of this machine that the guest has then; may be left out
     # expect: KEY=VALUE ...     of the list below; nothing else is promised
 
     kills=N          lines `Killed process`          no_killable=N+     lines that say nobody may be killed; `N+` is "at least N"
@@ -13,6 +14,7 @@
     group=PATH       the group that died as one      message=TEXT       is in the message of each kill
     swapped=yes      the victim's row has pages in swap
     from_log=N+      kills that the tracer told from the log, beside those of its probes
+    owner=NAMESPACE/POD/CONTAINER        whom the tracer told that each victim belongs to; trigger_owner, limit_owner the same of those
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Scenario:
     boot: str
     cgroups: tuple[int, ...]
     expect: dict[str, str]
+    needs: tuple[str, ...] = ()
 
 
 def read_scenarios(wanted: list[str] | None) -> list[Scenario]:
@@ -47,9 +50,9 @@ def read_scenarios(wanted: list[str] | None) -> list[Scenario]:
 
 
 def read_scenario(path: Path) -> Scenario:
-    head = dict(re.findall(r"^# (boot|cgroups|expect): (.*)$", path.read_text(), re.MULTILINE))
+    head = dict(re.findall(r"^# (boot|cgroups|needs|expect): (.*)$", path.read_text(), re.MULTILINE))
     expect = dict(item.split("=", 1) for item in head["expect"].split())
-    return Scenario(path.stem, head["boot"], tuple(map(int, head["cgroups"].split())), expect)
+    return Scenario(path.stem, head["boot"], tuple(map(int, head["cgroups"].split())), expect, tuple(head.get("needs", "").split()))
 
 
 def unexpected(scenario: Scenario, result: Path) -> list[str]:
@@ -58,6 +61,7 @@ def unexpected(scenario: Scenario, result: Path) -> list[str]:
     events = read_events(result / "trace.ndjson")
     seen["no_kill"] = told_no_kills(events)
     seen["from_log"] = told_from_log(events)
+    seen |= {key: told_owners(events, role) for key, role in (("owner", "victim"), ("trigger_owner", "trigger"), ("limit_owner", "limit"))}
     return [
         f"{key}: expected {value}, there is {seen[key]}"
         for key, value in scenario.expect.items()
@@ -72,6 +76,13 @@ def read_events(trace: Path) -> list[dict]:
 def told_from_log(events: list[dict]) -> int | None:
     """How many kills have source kmsg; None where there is no tracer."""
     return sum(event["type"] == "oom_kill" and event["source"] == "kmsg" for event in events) if events else None
+
+
+def told_owners(events: list[dict], role: str) -> set[str] | None:
+    """Namespace, pod and container of the victims, triggers or limits of all kills; None where there is no tracer."""
+    kills = [event for event in events if event["type"] == "oom_kill"]
+    owners = [kill.get(role, {}).get("kubernetes", {}) for kill in kills]
+    return {"/".join(owner.get(key, "?") for key in ("namespace", "pod", "container")) for owner in owners} if events else None
 
 
 def told_no_kills(events: list[dict]) -> set[str] | None:

@@ -8,6 +8,7 @@ Format: Documentation/driver-api/early-userspace/buffer-format.rst ("newc").
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,9 +82,16 @@ def build_base(
     return archive.finish()
 
 
-def build_settings(cgroup: int, rung: str, scenarios: list[str]) -> bytes:
-    """What is different from boot to boot. File: guest/init"""
+def build_settings(cgroup: int, rung: str, scenarios: list[str], programs: set[str] = frozenset()) -> bytes:
+    """What is different from boot to boot. File: guest/init. `programs`: of this machine, with the libraries that they need."""
     archive = Archive()
+    for program in sorted(programs):
+        path = shutil.which(program, path="/usr/sbin:/usr/bin")
+        if path is None:
+            raise FileNotFoundError(f"a scenario needs {program}, which is not on this machine")
+        archive.add(f"/bin/{program}", Path(path).read_bytes())
+        for library in libraries(Path(path)):
+            archive.add(str(library), library.read_bytes())
     text = f"CGROUP={cgroup}\nRUNG={rung}\nSCENARIOS='{' '.join(scenarios)}'\n"
     archive.add("/job/settings", text.encode())
     return archive.finish()

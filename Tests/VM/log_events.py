@@ -19,6 +19,7 @@ from pathlib import Path
 from candidates import row_parts
 from kernel_log import UNLIMITED_KB, Decision, KernelLog, Kill, Report, TaskRow, parse
 from limits import node_list
+from owners import owner
 
 PAGE = 4096
 SCOPES = {"NONE": "system", "MEMCG": "memcg", "CPUSET": "cpuset", "MEMORY_POLICY": "mempolicy"}
@@ -55,6 +56,11 @@ def name(key: str, text: bytes | None) -> dict:
         return {key: text.decode(errors="replace"), f"{key}_hex": text.hex()}
 
 
+def placed(path: bytes, report: Report | None) -> dict:
+    """A cgroup, and whose it is as far as its path tells."""
+    return {"cgroup": name("path", path) | present(version=cgroup_version(report))} | owner(path)
+
+
 def expected_events(raw: bytes) -> list[dict]:
     """All kills in the kernel's order, then the reports after which nobody was killed, then what the reaper said."""
     log = parse(raw)
@@ -89,7 +95,7 @@ class DecisionEvents:
             oom_score_adj=line.oom_score_adj, total_vm_pages=pages(line.total_vm_kb),
         ) | name("comm", line.comm)  # fmt: skip
         if is_chosen and (path := self.task_path()) is not None:
-            victim["cgroup"] = name("path", path) | present(version=cgroup_version(self.report))
+            victim |= placed(path, self.report)
         scope = scope_of(self.report, line.message.startswith("Memory cgroup"))
         total = domain_pages(self.report)
         event = present(
@@ -157,7 +163,7 @@ def trigger(report: Report | None, victim_pid: int | None, victim_tid: int | Non
         gfp_flags=sorted(report.gfp_flags), order=report.order,
     ) | name("comm", report.trigger_comm)  # fmt: skip
     if is_chosen and task_path is not None:
-        told["cgroup"] = name("path", task_path) | present(version=cgroup_version(report))
+        told |= placed(task_path, report)
     if victim_tid is not None and (tid == victim_tid or None not in (pid, victim_pid)):
         told["is_victim"] = tid == victim_tid or pid == victim_pid
     return told
@@ -205,7 +211,7 @@ def limit(report: Report | None, scope: str | None) -> dict | None:
     path = report.stats_path if report.stats_path is not None else report.constraint and report.constraint.oom_memcg
     told = present(total_pages=total, inferred=False)
     if path is not None:
-        told["cgroup"] = name("path", path) | present(version=cgroup_version(report))
+        told |= placed(path, report)
     if "memory" in report.usage_kb:
         usage, most = report.usage_kb["memory"]
         told |= {"usage_pages": pages(usage)} | bound("limit_pages", "unlimited", most)

@@ -128,7 +128,8 @@ def perform(job: Job, bases: dict[str, bytes], binary: Path | None, build: Path,
     """Boots, and judges each scenario of the boot. Without a `binary` that it does what it is made for."""
     folder = build / "boots" / job.place / job.kind
     results = build / "results" / job.place
-    settings = build_settings(job.cgroup, job.rung, [scenario.name for scenario in job.scenarios])
+    programs = {program for scenario in job.scenarios for program in scenario.needs}
+    settings = build_settings(job.cgroup, job.rung, [scenario.name for scenario in job.scenarios], programs)
     for old in (folder, *(results / scenario.name for scenario in job.scenarios)):
         shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -29,7 +29,8 @@ struct Replay: ParsableCommand {
     configuration.seesBadness = context.seesBadness
     configuration.seesMemoryFreed = context.seesMemoryFreed
     configuration.hasManyMemoryNodes = context.hasManyMemoryNodes
-    let writer = EventWriter(format: output.format, host: "replay", bootID: nil, pageSizeBytes: context.pageSizeBytes)
+    let writer = EventWriter(
+      format: output.format, host: output.hostName ?? "replay", bootID: nil, pageSizeBytes: context.pageSizeBytes)
     let input = RecordInput(source: reader, configuration: configuration)
     var actions: [Assembler.Action] = []
     input.finish(&actions)

@@ -44,7 +44,7 @@ struct Trace: ParsableCommand {
     let kernel = try TracedKernel(probe: probe, candidates: candidates, record: record, host: host)
     host.protectItself()
     let writer = EventWriter(
-      format: output.format, host: host.identity.hostName, bootID: host.identity.bootID,
+      format: output.format, host: output.hostName ?? host.identity.hostName, bootID: host.identity.bootID,
       pageSizeBytes: host.identity.pageSizeBytes)
 
     WitnessLoop.rehearse(host: host.facts, swallow: writer.rehearse)

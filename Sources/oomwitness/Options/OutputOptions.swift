@@ -12,6 +12,14 @@ struct OutputOptions: ParsableArguments {
   @Option(help: "pretty for people, ndjson for programs. (default: pretty on a terminal, else ndjson)")
   var output: Format?
 
+  /// In a container the kernel's name of the host is that of the container.
+  @Option(help: ArgumentHelp("What each line calls this host, in place of its own name.", valueName: "name"))
+  var hostName: String?
+
+  func validate() throws {
+    if hostName?.isEmpty == true { throw ValidationError("--host-name takes a name, not nothing") }
+  }
+
   /// What the option says, or what standard output is.
   var format: Format { output ?? (isatty(STDOUT_FILENO) == 1 ? .pretty : .ndjson) }
 

@@ -46,7 +46,8 @@ extension Protect {
       let identity = protector.table.identity
       let signals = StopSignals()
       let writer = EventWriter(
-        format: output.format, host: identity.hostName, bootID: identity.bootID, pageSizeBytes: identity.pageSizeBytes)
+        format: output.format, host: output.hostName ?? identity.hostName, bootID: identity.bootID,
+        pageSizeBytes: identity.pageSizeBytes)
       let probe = noBpf ? nil : execProbe()
       let seconds = poll ?? (probe == nil ? 2 : 30)
       if output.format == .pretty {
