@@ -102,8 +102,15 @@ package struct CgroupHierarchy: Hashable, Sendable {
     } else {
       return (nil, ())
     }
-    guard let mountRoot = unescaped(fields[3]), let mountPoint = unescaped(fields[4]) else { return nil }
+    guard let mountRoot = unescaped(fields[3]).map(fromTop), let mountPoint = unescaped(fields[4]) else { return nil }
     return (CgroupHierarchy(version: version, mountPoint: mountPoint, mountRoot: mountRoot), ())
+  }
+
+  /// The host's mount as a container with a cgroup namespace of its own sees it: the root is above our own group, by as many
+  /// `..` as that is deep. Kernel: kernel/cgroup/cgroup.c, cgroup_show_path().
+  private static func fromTop(_ root: KernelName) -> KernelName {
+    let components = root.bytes.split(separator: UInt8(ascii: "/"))
+    return !components.isEmpty && components.allSatisfy { $0.isEqual(to: "..") } ? KernelName("/") : root
   }
 
   /// The kernel writes blank, tab, newline and backslash as three octal digits. Kernel: fs/seq_file.c, mangle_path().

@@ -13,6 +13,9 @@ struct CgroupHierarchyTests {
   static let v2 = "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw"
   static let bind = "42 31 0:32 /docker/1 /mnt/memory rw master:1 propagate_from:2 - cgroup cgroup rw,memory"
   static let odd = "43 31 0:32 / /mnt/a\\040b\\134c\\012d rw - cgroup cgroup rw,cpu,memory"
+  /// The host's, as a container sees it whose own namespace of cgroups begins three groups below the root.
+  static let host = "44 31 0:32 /../../.. /host/memory ro - cgroup cgroup rw,memory"
+  static let cousin = "45 31 0:32 /../other /host/other ro - cgroup cgroup rw,memory"
   static let root = "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755"
 
   private func find(_ lines: [String], controllers: String? = nil) throws -> CgroupHierarchy? {
@@ -39,6 +42,10 @@ struct CgroupHierarchyTests {
       ([Self.bind], nil, hierarchy(1, "/mnt/memory", "/docker/1")),
       ([Self.bind, Self.v1], nil, hierarchy(1, "/sys/fs/cgroup/memory")),
       ([Self.v1, Self.bind], nil, hierarchy(1, "/sys/fs/cgroup/memory")),
+      ([Self.host], nil, hierarchy(1, "/host/memory")),
+      ([Self.v1, Self.host], nil, hierarchy(1, "/host/memory")),
+      ([Self.host, Self.cousin], nil, hierarchy(1, "/host/memory")),
+      ([Self.cousin], nil, hierarchy(1, "/host/other", "/../other")),
       ([Self.v1, Self.odd], nil, hierarchy(1, "/mnt/a b\\c\nd")),
     ]
     for (lines, controllers, expected) in rows {

@@ -35,6 +35,8 @@ def compare_live(folder: Path, binary: Path) -> list[str]:
     (folder / "analyze.ndjson").write_text("".join(json.dumps(event) + "\n" for event in from_log))
     problems = [f"analyze: {problem}" for problem in check(from_log, expected_events(log.read_bytes()))]
     live = [json.loads(line) for line in (folder / "trace.ndjson").read_bytes().splitlines()]
+    if not live:
+        return problems + ["live and log: the tracer said nothing"]
     findings = agree(live, from_log, read_facts(folder / "facts"))
     return problems + [f"live and log: {problem}" for problem in findings.mismatches]
 

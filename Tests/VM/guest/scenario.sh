@@ -79,6 +79,7 @@ run_scenario() {
   setup() { :; }
   before() { :; }
   teardown() { :; }
+  trace() { trace_here "$@"; }
   . "/guest/scenarios/$SCENARIO.sh"
   setup
   [ -n "$WHOLE_LOG" ] || kmsg clear
@@ -119,8 +120,8 @@ start_tracer() {
   trace all "$R/trace.ndjson"
 }
 
-# trace N|all FILE
-trace() {
+# trace N|all FILE, as long as a scenario does not start it in another way
+trace_here() {
   /bin/oomwitness trace --output ndjson --candidates "$1" --probe "$RUNG" $OPTIONS >"$2" 2>>"$R/trace.err" &
   TRACER=$!
   until_ tracer_has_begun "$2" || echo "tracer_start=never" >>"$R/facts"
