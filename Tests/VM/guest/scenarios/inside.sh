@@ -23,7 +23,13 @@ trace() {
   cp /bin/oomwitness $bundle/rootfs/oomwitness
   namespaces='{"type": "mount"}, {"type": "uts"}, {"type": "ipc"}'
   [ "$CGROUP" = 1 ] || namespaces="$namespaces, {\"type\": \"cgroup\"}"
-  rights='["CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_IPC_LOCK"]'
+  # What older kernels want beside those of the manifest is said in deploy/README.md.
+  case $(uname -r) in
+    5.*) more=', "CAP_SYS_RESOURCE"' ;;
+    6.1.*) more=', "CAP_SYS_ADMIN"' ;;
+    *) more= ;;
+  esac
+  rights="[\"CAP_BPF\", \"CAP_PERFMON\", \"CAP_SYS_PTRACE\", \"CAP_DAC_READ_SEARCH\", \"CAP_IPC_LOCK\"$more]"
   cat >$bundle/config.json <<END
 {"ociVersion": "1.0.2",
  "process": {"terminal": false, "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/"], "oomScoreAdj": -997, "noNewPrivileges": true,
