@@ -29,7 +29,7 @@ trace() {
     6.1.*) more=', "CAP_SYS_ADMIN"' ;;
     *) more= ;;
   esac
-  rights="[\"CAP_BPF\", \"CAP_PERFMON\", \"CAP_SYS_PTRACE\", \"CAP_DAC_READ_SEARCH\", \"CAP_IPC_LOCK\"$more]"
+  rights="[\"CAP_BPF\", \"CAP_PERFMON\", \"CAP_SYS_PTRACE\", \"CAP_DAC_READ_SEARCH\", \"CAP_IPC_LOCK\", \"CAP_SYSLOG\"$more]"
   cat >$bundle/config.json <<END
 {"ociVersion": "1.0.2",
  "process": {"terminal": false, "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/"], "oomScoreAdj": -997, "noNewPrivileges": true,
