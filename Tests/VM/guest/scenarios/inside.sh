@@ -9,10 +9,10 @@
 . /guest/pods.sh
 
 run() {
-  pod cgroupfs 64
-  container web $WEB -1 0 /bin/hog name=till anon=56 ready=/run/till
+  pod cgroupfs 96
+  container web $WEB -1 0 /bin/hog name=till anon=72 ready=/run/till
   ready till
-  container job $JOB -1 0 /bin/hog name=clerk anon=16
+  container job $JOB -1 0 /bin/hog name=clerk anon=32
   kills 1
 }
 
