@@ -22,7 +22,8 @@ final class PressureLooker {
   let memory: MemoryReader
   let cgroups: CgroupReader
   private let reader: PressureReader
-  private let owners = ContainerResolver()
+  /// It reads what runtimes keep: made for the first group.
+  private lazy var owners = ContainerResolver()
 
   init() throws(HostError) {
     identity = try HostIdentity()
