@@ -20,6 +20,7 @@ import bpfcost
 import containers
 import latency
 import log
+import pressure
 import quiet
 import scores
 import size
@@ -36,6 +37,7 @@ MEASURES = {
     "storm": storm.measure,
     "scores": scores.measure,
     "containers": containers.measure,
+    "pressure": pressure.measure,
     "log": log.measure,
     "vm": vm.measure,
 }

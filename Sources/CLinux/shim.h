@@ -42,6 +42,12 @@ static inline int clinux_kcmp(pid_t one, pid_t other, int type) {
   return (int)syscall(SYS_kcmp, one, other, type, 0, 0);
 }
 
+// Without the header, which glibc has since 2.36. Source: pidfd_open(2), pidfd_send_signal(2).
+static inline int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+static inline int clinux_pidfd_send_signal(int process, int signal) {
+  return (int)syscall(SYS_pidfd_send_signal, process, signal, (void *)0, 0);
+}
+
 // Declared only with _GNU_SOURCE. Source: pipe2(2).
 int pipe2(int ends[2], int flags);
 

@@ -9,6 +9,7 @@ package enum Event: Hashable, Sendable {
   case oomOutcome(OOMOutcome)
   case oomNoKill(OOMNoKill)
   case loss(Loss)
+  case pressure(PressureEvent)
   case policyAction(PolicyAction)
   case streamEnd(StreamEnd)
 
@@ -20,6 +21,7 @@ package enum Event: Hashable, Sendable {
     case .oomOutcome: "oom_outcome"
     case .oomNoKill: "oom_no_kill"
     case .loss: "loss"
+    case .pressure: "pressure"
     case .policyAction: "policy_action"
     case .streamEnd: "stream_end"
     }
@@ -150,6 +152,8 @@ package struct Loss: Hashable, Sendable {
     case vmstatMismatch = "vmstat_mismatch"
     /// A limit of our own tables was reached.
     case tableFull = "table_full"
+    /// What was handed to a handler of `oomwitness pressure` and did not get through: it failed, or its queue was full.
+    case handlerFailed = "handler_failed"
   }
   package var reason: Reason
   /// Kills as the kernel counts them that no event tells of; negative where we told more than the kernel counted.

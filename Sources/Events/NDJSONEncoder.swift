@@ -46,6 +46,7 @@ package struct NDJSONEncoder: ~Copyable {
       case .oomOutcome(let outcome): outcome.encode(into: &json)
       case .oomNoKill(let noKill): noKill.encode(into: &json)
       case .loss(let loss): loss.encode(into: &json)
+      case .pressure(let pressure): pressure.encode(into: &json, explanation: explanation)
       case .policyAction(let action): action.encode(into: &json)
       case .streamEnd(let end): end.encode(into: &json)
       }

@@ -4,6 +4,12 @@
 package enum PressureLevel: Int, CaseIterable, Comparable, Sendable {
   case normal, low, medium, critical
 
+  /// The level of that name; nil where it is none.
+  package init?(name: String) {
+    guard let level = PressureLevel.allCases.first(where: { $0.name == name }) else { return nil }
+    self = level
+  }
+
   package static func < (left: PressureLevel, right: PressureLevel) -> Bool { left.rawValue < right.rawValue }
 
   /// As events and options have it.
@@ -86,9 +92,10 @@ package struct PressureEvent: Hashable, Sendable {
   package struct Suggestion: Hashable, Sendable {
     package var pid: Int32
     package var comm: KernelName
-    /// What it holds in memory and swap.
+    /// What surely comes back by its end: its anonymous memory, in RAM and in swap, and its page tables. What it maps of
+    /// files or shares with others may stay.
     package var freesPages: Pages
-    /// The level that would be left by that.
+    /// The level that memory and swap alone would have then.
     package var levelAfter: PressureLevel
 
     package init(pid: Int32, comm: KernelName, freesPages: Pages, levelAfter: PressureLevel) {
@@ -96,6 +103,35 @@ package struct PressureEvent: Hashable, Sendable {
       self.comm = comm
       self.freesPages = freesPages
       self.levelAfter = levelAfter
+    }
+  }
+
+  /// What was done to have memory back, measured.
+  package struct Cleanup: Hashable, Sendable {
+    package enum Action: String, CaseIterable, Sendable {
+      /// Clean page cache, all of it. File: /proc/sys/vm/drop_caches.
+      case dropCaches = "drop_caches"
+      /// File: memory.reclaim of a control group.
+      case reclaim
+    }
+
+    package var action: Action
+    /// Whose memory; nil for the whole system's page cache.
+    package var cgroup: CgroupRef?
+    /// What the kernel was asked for; nil where it takes no number.
+    package var wantedPages: Pages?
+    /// What can be had, as the event's reading has it, right before and after.
+    package var availableBeforePages: Pages
+    package var availableAfterPages: Pages
+    package var milliseconds: Int64
+    /// Why it failed, in words; nil where the kernel did it.
+    package var error: String?
+
+    package init(action: Action, availableBeforePages: Pages, availableAfterPages: Pages, milliseconds: Int64) {
+      self.action = action
+      self.availableBeforePages = availableBeforePages
+      self.availableAfterPages = availableAfterPages
+      self.milliseconds = milliseconds
     }
   }
 
@@ -113,6 +149,8 @@ package struct PressureEvent: Hashable, Sendable {
   /// Those that took most since they were last looked at, five at most.
   package var growing: [Process]
   package var suggestions: [Suggestion]
+  /// In an event of its own, whose two levels are the same.
+  package var cleanup: Cleanup?
 
   package init(level: PressureLevel, previous: PressureLevel, causes: [PressureCause], reading: PressureReading) {
     self.level = level

@@ -56,6 +56,20 @@ package struct Directory: ~Copyable {
     return (UInt64(status.st_ino), status.st_nlink != 2)
   }
 
+  /// Whether there is something of that name.
+  ///
+  /// Source: faccessat(2).
+  func has(_ name: KernelName) throws(HostError) -> Bool {
+    switch name.withPath({ name in SystemCall.retrying { Int(faccessat(descriptor, name, F_OK, 0)) } })
+      ?? .failure(ENOENT)
+    {
+    case .value: return true
+    case .failure(let code):
+      if SystemCall.Outcome.isGone(code) { return false }
+      throw .system(operation: .stat, path: path.appending(name), errno: code)
+    }
+  }
+
   /// What a symbolic link says, or nil where it is gone. At most PATH_MAX bytes: the kernel itself refuses longer ones.
   ///
   /// Source: readlinkat(2).

@@ -29,9 +29,19 @@ package struct MemoryTrend: Sendable {
   }
 
   /// Change each second; nil where too little was seen.
+  ///
+  /// Where the newest third goes the other way it alone counts: what ended a moment ago, as by the end of a process, does not
+  /// go on.
   package var pagesPerSecond: Int64? {
-    guard samples.count >= MemoryTrend.samplesMin, let first = samples.first, let last = samples.last,
-      last.nanoseconds - first.nanoseconds >= MemoryTrend.spanMinNanoseconds
+    guard let whole = MemoryTrend.slope(samples[...]) else { return nil }
+    let newest = samples.suffix(max(MemoryTrend.samplesMin, samples.count / 3))
+    guard let late = MemoryTrend.slope(newest), (late < 0) != (whole < 0) else { return whole }
+    return late
+  }
+
+  private static func slope(_ samples: ArraySlice<(nanoseconds: Int64, pages: Pages)>) -> Int64? {
+    guard samples.count >= samplesMin, let first = samples.first, let last = samples.last,
+      last.nanoseconds - first.nanoseconds >= spanMinNanoseconds
     else { return nil }
     let times = samples.map { Double($0.nanoseconds - first.nanoseconds) / 1e9 }
     let pages = samples.map { Double($0.pages) }

@@ -15,10 +15,19 @@ package struct PressureThresholds: Hashable, Sendable {
       (lowHundredths, mediumHundredths, criticalHundredths) = (low, medium, critical)
     }
 
-    package func level(of hundredths: Int64) -> PressureLevel {
-      if hundredths >= criticalHundredths { return .critical }
-      if hundredths >= mediumHundredths { return .medium }
-      return hundredths >= lowHundredths ? .low : .normal
+    /// - Parameter slackHundredths: by how much less each counts as reached, at most half of it: else a threshold below the
+    ///   slack would be reached for ever.
+    package func level(of hundredths: Int64, slackHundredths slack: Int64 = 0) -> PressureLevel {
+      func isReached(_ least: Int64) -> Bool { hundredths >= least - min(slack, least / 2) }
+      if isReached(criticalHundredths) { return .critical }
+      if isReached(mediumHundredths) { return .medium }
+      return isReached(lowHundredths) ? .low : .normal
+    }
+
+    /// What is missing to the next level above; nil in the highest.
+    package func distanceHundredths(from hundredths: Int64) -> Int64? {
+      let above = [lowHundredths, mediumHundredths, criticalHundredths].first { $0 > hundredths }
+      return above.map { $0 - hundredths }
     }
   }
 
@@ -43,7 +52,7 @@ package struct PressureThresholds: Hashable, Sendable {
     of reading: PressureReading, slackHundredths: Int64 = 0
   ) -> (level: PressureLevel, causes: [PressureCause]) {
     func level(_ steps: Steps, _ hundredths: Int64?) -> PressureLevel {
-      hundredths.map { steps.level(of: $0 + slackHundredths) } ?? .normal
+      hundredths.map { steps.level(of: $0, slackHundredths: slackHundredths) } ?? .normal
     }
     let memoryLevel = level(memory, reading.usedHundredths)
     // Swap is what memory falls back on: a full one alone harms nobody, so it adds no more than one level.

@@ -20,6 +20,7 @@ package struct EventText: Sendable {
     case .oomOutcome(let outcome): return head + text(outcome)
     case .oomNoKill(let noKill): return head + text(noKill)
     case .loss(let loss): return head + style.warning("LOSS") + "  \(loss.detail)\n"
+    case .pressure(let pressure): return head + PressureText(explanation, style).text(pressure)
     case .policyAction(let action): return head + text(action)
     case .streamEnd(let end):
       let counted = end.vmstatGrowth.map { ", the kernel counted \($0)" } ?? ""

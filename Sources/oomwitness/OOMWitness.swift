@@ -14,7 +14,7 @@ struct OOMWitness: ParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      Trace.self, Analyze.self, Scores.self, Next.self, Cgroup.self, Containers.self, Limits.self, Protect.self,
-      Doctor.self, Check.self, Replay.self,
+      Trace.self, Analyze.self, Scores.self, Next.self, Cgroup.self, Containers.self, Limits.self, Pressure.self,
+      Protect.self, Doctor.self, Check.self, Replay.self,
     ])
 }

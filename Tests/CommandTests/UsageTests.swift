@@ -45,9 +45,8 @@ import Testing
   @Test(
     "help teaches, as a whole",
     arguments: [
-      "", "trace", "analyze", "scores", "next", "cgroup", "containers", "limits", "doctor", "check", "replay",
-      "protect",
-      "protect plan", "protect apply",
+      "", "trace", "analyze", "scores", "next", "cgroup", "containers", "limits", "pressure", "pressure watch",
+      "pressure status", "doctor", "check", "replay", "protect", "protect plan", "protect apply",
       "protect revert",
       "protect audit", "protect watch", "protect systemd", "protect presets",
     ])

@@ -111,6 +111,12 @@ import Testing
     ),
     (.loss(Samples.minimalLoss), #""reason":"ring_full","kernel_count":0,"records":0,"detail":""}"#),
     (
+      .pressure(Samples.minimalPressure),
+      #""level":"normal","previous_level":"low","causes":[],"page_size":4096,"scope":"system","total_pages":0,"#
+        + #""available_pages":-1,"explanation":"Memory pressure on the whole system is normal (was low): "#
+        + #"0 KiB can still be had."}"#
+    ),
+    (
       .policyAction(Samples.fullAction),
       #""action":"set_oom_score_adj","outcome":"failed","cause":"exec","process":{"pid":42,\#(name),"user":"maria","#
         + #""cgroup":\#(brokenGroup)\#(owner)},"rule":"databases","#

@@ -213,6 +213,34 @@ enum Samples {
   static let minimalAction = PolicyAction(
     outcome: .applied, cause: .start, pid: 42, comm: KernelName("hog"), rule: "r", adjWanted: 1)
 
+  static var fullPressure: PressureEvent {
+    var reading = PressureReading(cgroup: ownedGroup, totalPages: 8192, availablePages: 100)
+    (reading.swapTotalPages, reading.swapFreePages) = (1000, 10)
+    reading.stall = fullKill.pressureStall
+    var event = PressureEvent(level: .critical, previous: .low, causes: [.memory, .stallSome], reading: reading)
+    (event.availablePagesPerSecond, event.secondsLeft) = (-10, 11)
+    var row = ScoreRow(candidate: candidates.list[0])
+    (row.user, row.procOOMScore) = ("maria", 700)
+    event.biggest = [PressureEvent.Process(row: row, pagesPerSecond: -3)]
+    event.growing = [PressureEvent.Process(row: row, pagesPerSecond: 9)]
+    event.suggestions = [.init(pid: 42, comm: broken, freesPages: 8166, levelAfter: .normal)]
+    return event
+  }
+  static var minimalPressure: PressureEvent {
+    PressureEvent(
+      level: .normal, previous: .low, causes: [], reading: PressureReading(totalPages: 0, availablePages: -1))
+  }
+
+  static var cleanup: PressureEvent {
+    var event = fullPressure
+    event.previous = event.level
+    var cleanup = PressureEvent.Cleanup(
+      action: .reclaim, availableBeforePages: 100, availableAfterPages: 90, milliseconds: 12)
+    (cleanup.cgroup, cleanup.wantedPages, cleanup.error) = (ownedGroup, 512, "resource temporarily unavailable")
+    event.cleanup = cleanup
+    return event
+  }
+
   static var fullEnd: StreamEnd {
     var end = minimalEnd
     end.kills = 7
@@ -235,14 +263,14 @@ enum Samples {
   static var full: [Event] {
     [
       .streamStart(fullStart), .oomKill(fullKill), .oomOutcome(fullOutcome), .oomNoKill(fullNoKill), .loss(fullLoss),
-      .policyAction(fullAction), .streamEnd(fullEnd),
+      .pressure(fullPressure), .pressure(cleanup), .policyAction(fullAction), .streamEnd(fullEnd),
     ]
   }
 
   static var minimal: [Event] {
     [
       .streamStart(minimalStart), .oomKill(minimalKill), .oomOutcome(minimalOutcome), .oomNoKill(minimalNoKill),
-      .loss(minimalLoss), .policyAction(minimalAction), .streamEnd(minimalEnd),
+      .loss(minimalLoss), .pressure(minimalPressure), .policyAction(minimalAction), .streamEnd(minimalEnd),
     ]
   }
 }

@@ -126,6 +126,16 @@ struct SchemaTests {
       action.cause = cause
       events.append(.policyAction(action))
     }
+    for level in PressureLevel.allCases {
+      var event = Samples.minimalPressure
+      (event.level, event.causes) = (level, PressureCause.allCases)
+      events.append(.pressure(event))
+    }
+    for action in PressureEvent.Cleanup.Action.allCases {
+      var event = Samples.minimalPressure
+      event.cleanup = .init(action: action, availableBeforePages: 1, availableAfterPages: 2, milliseconds: 0)
+      events.append(.pressure(event))
+    }
     for reason in Loss.Reason.allCases {
       events.append(.loss(Loss(reason: reason, kernelCount: 1, records: 1, detail: "d")))
     }
@@ -163,10 +173,13 @@ struct SchemaTests {
     where Value.RawValue == String {
       "\(name): \(Value.allCases.map(\.rawValue).sorted().joined(separator: " "))\n"
     }
+    let levels = PressureLevel.allCases.map(\.name).sorted().joined(separator: " ")
     let expected = [
-      line("decision_path", Decision.Path.self), line("loss_reason", Loss.Reason.self),
+      line("cleanup_action", PressureEvent.Cleanup.Action.self), line("decision_path", Decision.Path.self),
+      line("loss_reason", Loss.Reason.self),
       line("no_kill_reason", OOMNoKill.Reason.self), line("points_source", PointsSource.self),
       line("policy_cause", PolicyAction.Cause.self), line("policy_outcome", PolicyAction.Outcome.self),
+      line("pressure_cause", PressureCause.self), "pressure_level: \(levels)\n",
       line("reaper_state", OOMOutcome.Reaper.self), line("scope", Scope.self), line("skip_reason", SkipReason.self),
       line("source", Source.self), line("victim_role", Victim.Role.self),
     ]
@@ -202,7 +215,7 @@ struct SchemaTests {
     Mutation(event: .loss(Samples.fullLoss), from: #""seq":1"#, to: #""seq":0"#, place: "1 seq: 0 is less"),
     Mutation(event: .loss(Samples.fullLoss), from: #""seq":1"#, to: #""seq":"1""#, place: "1 seq: '1' is not of"),
     Mutation(event: .loss(Samples.fullLoss), from: "oomwitness.v1", to: "oomwitness.v2", place: "1 schema: "),
-    Mutation(event: .loss(Samples.fullLoss), from: #""type":"loss""#, to: #""type":"pressure""#, place: "1 type: "),
+    Mutation(event: .loss(Samples.fullLoss), from: #""type":"loss""#, to: #""type":"rumour""#, place: "1 type: "),
     Mutation(event: .loss(Samples.fullLoss), from: "00001Z", to: "00001+01:00", place: "1 time: "),
     Mutation(event: .loss(Samples.fullLoss), from: #""host":"node-1","#, to: "", place: "1 : 'host' is a required"),
     Mutation(event: .loss(Samples.fullLoss), from: "vmstat_mismatch", to: "tired", place: "1 reason: "),
@@ -216,6 +229,17 @@ struct SchemaTests {
     Mutation(event: .streamEnd(Samples.fullEnd), from: #""kills":7,"#, to: "", place: "1 : 'kills' is a required"),
     Mutation(
       event: .oomOutcome(Samples.fullOutcome), from: #""exited":true,"#, to: "", place: "1 : 'exited' is a required"),
+    Mutation(
+      event: .pressure(Samples.fullPressure), from: #""level":"critical""#, to: #""level":"dire""#, place: "1 level: "),
+    Mutation(
+      event: .pressure(Samples.fullPressure), from: #""used_percent":98.77"#, to: #""used_percent":198.77"#,
+      place: "1 used_percent: "),
+    Mutation(
+      event: .pressure(Samples.fullPressure), from: #""page_size":4096,"#, to: "",
+      place: "1 : 'page_size' is a required"),
+    Mutation(
+      event: .pressure(Samples.cleanup), from: #""wanted_pages":512"#, to: #""wanted_pages":0"#,
+      place: "1 cleanup/wanted_pages: "),
     Mutation(
       event: .oomNoKill(Samples.fullNoKill), from: #""repeated":17"#, to: #""repeated":0"#, place: "1 repeated: "),
     Mutation(

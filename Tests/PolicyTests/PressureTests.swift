@@ -117,6 +117,15 @@ import Testing
     #expect(still.pagesPerSecond == nil)
   }
 
+  @Test("what ended a moment ago does not go on: after a process has given back all it took, nothing runs out")
+  func turns() {
+    var trend = MemoryTrend()
+    for second in 0..<20 { trend.add(10_000 - Int64(second) * 400, atNanoseconds: Int64(second) * 1_000_000_000) }
+    #expect(trend.pagesPerSecond == -400)
+    for second in 20..<29 { trend.add(5000, atNanoseconds: Int64(second) * 1_000_000_000) }
+    #expect(trend.pagesPerSecond == 0 && trend.secondsLeft == nil)
+  }
+
   @Test("what is older than the window says nothing, and many samples are no more memory than a few")
   func window() {
     var trend = MemoryTrend()
@@ -125,5 +134,26 @@ import Testing
       trend.add(50_000 - Int64(step) * 10, atNanoseconds: 200_000_000_000 + Int64(step) * 50_000_000)
     }
     #expect(trend.pagesPerSecond == -200)
+  }
+
+  @Test("a threshold below the margin of the fall is left all the same")
+  func lowThreshold() throws {
+    var thresholds = PressureThresholds()
+    thresholds.stallFull = try #require(PressureThresholds.Steps(low: 100, medium: 200, critical: 300))
+    var tracker = PressureTracker(thresholds)
+    func take(_ full: Int64, _ second: Int64) -> PressureLevel? {
+      let reading = PressureTests.reading(used: 1000, some: full, full: full)
+      return tracker.take(reading, nowNanoseconds: second * 1_000_000_000)?.to
+    }
+    #expect(take(310, 0) == .critical)
+    #expect(take(49, 1) == nil)
+    #expect(take(49, 11) == .normal)
+  }
+
+  @Test("what is missing to the next level; nothing is above critical")
+  func distance() {
+    let steps = PressureThresholds().memory
+    let rows: [(Int64, Int64?)] = [(0, 7000), (6999, 1), (7000, 1500), (9499, 1), (9500, nil), (10_000, nil)]
+    for (used, missing) in rows { #expect(steps.distanceHundredths(from: used) == missing) }
   }
 }

@@ -190,7 +190,8 @@ public final class ScratchCgroup {
   /// From the root of the hierarchy, as events show it.
   public let path: String
   public let version: Int
-  private let folder: String
+  /// Its directory.
+  public let folder: String
 
   /// - Parameter name: the path below the root; made unique by the caller. The groups above it are made and not removed.
   public init(_ name: String, limitBytes: Int) {

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+import Events
+import Glibc
+import Host
+import Policy
+
+/// Sleeps until the kernel tells of stall or memory could have come near a threshold, looks, and tells changes of level.
+final class PressureWatch {
+  /// A change waits so long for a second look at the processes, where there was none before; critical never waits.
+  private static let secondLookNanoseconds: Int64 = 300_000_000
+  /// So near to a threshold, in hundredths of a percent, processes are looked at, so that a change can tell who grew.
+  private static let nearHundredths: Int64 = 500
+
+  private let looker: PressureLooker
+  private let thresholds: PressureThresholds
+  private let targets: [PressureTarget]
+  private let details: PressureDetails
+  private let handlers: HandlerSet
+  private let cleanups: CleanupRunner
+  private let writer: EventWriter
+  private let endNanoseconds: Int64?
+  /// Not told yet.
+  private var linesDropped: Int64 = 0
+
+  init(
+    looker: PressureLooker, thresholds: PressureThresholds, targets: [PressureTarget], details: PressureDetails,
+    handlers: HandlerSet, cleanups: CleanupRunner, writer: EventWriter, duration: Double?
+  ) {
+    self.looker = looker
+    self.thresholds = thresholds
+    self.targets = targets
+    self.details = details
+    self.handlers = handlers
+    self.cleanups = cleanups
+    self.writer = writer
+    endNanoseconds = duration.map { PressureClock.nanoseconds + Int64($0 * 1e9) }
+  }
+
+  /// Until a signal, the end of its time, or until nobody reads any more.
+  func run(_ signals: borrowing StopSignals) {
+    while !writer.sink.isClosed {
+      let now = PressureClock.nanoseconds
+      if let endNanoseconds, now >= endNanoseconds { break }
+      for target in targets {
+        if now >= target.dueNanoseconds { look(at: target, now) }
+        if let pending = target.pending, now >= pending.dueNanoseconds { tell(pending.change, of: target) }
+      }
+      handlers.step(nowNanoseconds: now)
+      clean()
+      for loss in handlers.losses(nowNanoseconds: now) { write(.loss(loss)) }
+      writer.sink.flush()
+      if wait(signals) { break }
+    }
+    for target in targets { if let pending = target.pending { tell(pending.change, of: target) } }
+    for loss in handlers.end() { write(.loss(loss)) }
+    writer.sink.drain(timeoutMilliseconds: 1000)
+  }
+
+  /// True where it is to end.
+  private func wait(_ signals: borrowing StopSignals) -> Bool {
+    var descriptors = [
+      pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: writer.sink.isWaiting ? writer.sink.descriptor : -1, events: Int16(POLLOUT), revents: 0),
+    ]
+    var ranges: [Range<Int>] = []
+    for target in targets {
+      let polls = target.polls
+      ranges.append(descriptors.count..<(descriptors.count + polls.count))
+      descriptors += polls
+    }
+    descriptors += handlers.polls + cleanups.polls
+    var due = targets.map { min($0.dueNanoseconds, $0.pending?.dueNanoseconds ?? .max) }
+    due += [handlers.dueNanoseconds, endNanoseconds].compactMap { $0 }
+    let left = max(0, (due.min() ?? .max) - PressureClock.nanoseconds)
+    let milliseconds = Int32(clamping: left / 1_000_000 + 1)
+    guard poll(&descriptors, nfds_t(descriptors.count), milliseconds) > 0 else { return false }
+    let now = PressureClock.nanoseconds
+    for (target, range) in zip(targets, ranges) { target.take(descriptors[range], nowNanoseconds: now) }
+    return descriptors[0].revents != 0
+  }
+
+  private func look(at target: PressureTarget, _ now: Int64) {
+    let reading: PressureReading
+    do throws(PressureLooker.Obstacle) {
+      reading = try looker.reading(target.path)
+    } catch {
+      if !target.isGone { Diagnostic.say("\(error.sentence); it is looked for again every 10 s") }
+      target.isGone = true
+      target.retry(nowNanoseconds: now)
+      return
+    }
+    target.isGone = false
+    let change = target.take(reading, nowNanoseconds: now)
+    if let change { self.change(change, of: target, now) }
+    if target.tracker.level > .normal || isNear(reading) { details.refresh(nowNanoseconds: now) }
+  }
+
+  private func isNear(_ reading: PressureReading) -> Bool {
+    thresholds.level(of: reading, slackHundredths: PressureWatch.nearHundredths).level > .normal
+  }
+
+  /// Tells it, at once or after a second look; what happens meanwhile becomes one change.
+  private func change(_ change: PressureTracker.Change, of target: PressureTarget, _ now: Int64) {
+    var change = change
+    if let before = target.pending?.change { change.from = before.from }
+    target.pending = nil
+    guard change.from != change.to else { return }
+    if change.to > change.from, change.to < .critical, !details.hasLook(nowNanoseconds: now) {
+      details.refresh(nowNanoseconds: now)
+      target.pending = .init(change: change, dueNanoseconds: now + PressureWatch.secondLookNanoseconds)
+      return
+    }
+    tell(change, of: target)
+  }
+
+  private func tell(_ change: PressureTracker.Change, of target: PressureTarget) {
+    target.pending = nil
+    guard let reading = target.reading else { return }
+    var event = PressureEvent(level: change.to, previous: change.from, causes: change.causes, reading: reading)
+    event.availablePagesPerSecond = target.trend.pagesPerSecond
+    event.secondsLeft = target.trend.secondsLeft
+    details.complete(&event, thresholds, nowNanoseconds: PressureClock.nanoseconds)
+    tell(event)
+    if change.to > change.from, change.to >= .medium {
+      cleanups.begin(for: target.path, nowNanoseconds: PressureClock.nanoseconds)
+    }
+  }
+
+  private func clean() {
+    guard let (path, reading, cleanup) = cleanups.step(),
+      let target = targets.first(where: { $0.path == path })
+    else { return }
+    let level = target.tracker.level
+    var event = PressureEvent(
+      level: level, previous: level, causes: level == .normal ? [] : thresholds.level(of: reading).causes,
+      reading: reading)
+    event.cleanup = cleanup
+    tell(event)
+  }
+
+  private func tell(_ event: PressureEvent) {
+    let time = EventTime.now
+    write(.pressure(event), at: time)
+    handlers.take(event, at: time, nowNanoseconds: PressureClock.nanoseconds)
+  }
+
+  private func write(_ event: Event, at time: EventTime = .now) {
+    if linesDropped > 0, !writer.sink.isWaiting {
+      let loss = Loss(
+        reason: .outputFull, kernelCount: 0, records: linesDropped, detail: "\(linesDropped) lines found no room")
+      if writer.write(.loss(loss), at: time) { linesDropped = 0 }
+    }
+    if !writer.write(event, at: time) { linesDropped += 1 }
+  }
+}
