@@ -10,6 +10,7 @@ package enum Event: Hashable, Sendable {
   case oomNoKill(OOMNoKill)
   case loss(Loss)
   case policyAction(PolicyAction)
+  case guardAction(GuardAction)
   case streamEnd(StreamEnd)
 
   /// The `type` field of the line.
@@ -21,6 +22,7 @@ package enum Event: Hashable, Sendable {
     case .oomNoKill: "oom_no_kill"
     case .loss: "loss"
     case .policyAction: "policy_action"
+    case .guardAction: "guard_action"
     case .streamEnd: "stream_end"
     }
   }

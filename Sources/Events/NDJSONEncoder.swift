@@ -47,6 +47,7 @@ package struct NDJSONEncoder: ~Copyable {
       case .oomNoKill(let noKill): noKill.encode(into: &json)
       case .loss(let loss): loss.encode(into: &json)
       case .policyAction(let action): action.encode(into: &json)
+      case .guardAction(let action): action.encode(into: &json)
       case .streamEnd(let end): end.encode(into: &json)
       }
     }

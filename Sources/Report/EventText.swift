@@ -21,6 +21,8 @@ package struct EventText: Sendable {
     case .oomNoKill(let noKill): return head + text(noKill)
     case .loss(let loss): return head + style.warning("LOSS") + "  \(loss.detail)\n"
     case .policyAction(let action): return head + text(action)
+    case .guardAction(let action):
+      return head + GuardText(pageSizeBytes: explanation.pageSizeBytes, style: style).text(action)
     case .streamEnd(let end):
       let counted = end.vmstatGrowth.map { ", the kernel counted \($0)" } ?? ""
       let past = end.backfill.map { ", \($0.kills) of them from before the start" } ?? ""

@@ -160,7 +160,7 @@ package final class WitnessLoop {
     switch event {
     case .oomKill(let kill): ledger.drop(kernelCount: isPast ? 0 : Int64(kill.victim.kernelCount))
     case .loss(let loss): ledger.drop(kernelCount: loss.kernelCount, loss: true)
-    case .streamStart, .oomOutcome, .oomNoKill, .policyAction, .streamEnd: ledger.drop(kernelCount: 0)
+    case .streamStart, .oomOutcome, .oomNoKill, .policyAction, .guardAction, .streamEnd: ledger.drop(kernelCount: 0)
     }
   }
 

@@ -213,6 +213,34 @@ enum Samples {
   static let minimalAction = PolicyAction(
     outcome: .applied, cause: .start, pid: 42, comm: KernelName("hog"), rule: "r", adjWanted: 1)
 
+  static var fullGuardAction: GuardAction {
+    var action = minimalGuardAction
+    action.by = "oomwitness"
+    action.signal = .SIGTERM
+    action.id = 7
+    action.sender = GuardAction.Sender(pid: 9, comm: broken)
+    action.scope = .memcg
+    action.cgroup = brokenGroup
+    action.threshold = GuardAction.Threshold(cause: .memory)
+    action.threshold?.availablePages = 1000
+    action.threshold?.swapFreePages = 0
+    action.threshold?.stallHundredths = 6005
+    action.reading = GuardReading(totalPages: 10_000, availablePages: 900, swapTotalPages: 100, swapFreePages: 0)
+    action.reading?.someHundredths = 7000
+    action.reading?.fullHundredths = 6010
+    action.victim = victim
+    action.badness = badness
+    action.bonusPages = -4500
+    action.candidates = candidates
+    action.membersLeftOut = 3
+    action.thresholdToSignalMicroseconds = 812
+    action.signalToExitMicroseconds = 20_101
+    action.freedBytes = 34_000_896
+    action.error = "operation not \"permitted\""
+    return action
+  }
+  static let minimalGuardAction = GuardAction(by: "earlyoom", outcome: .sent)
+
   static var fullEnd: StreamEnd {
     var end = minimalEnd
     end.kills = 7
@@ -235,14 +263,14 @@ enum Samples {
   static var full: [Event] {
     [
       .streamStart(fullStart), .oomKill(fullKill), .oomOutcome(fullOutcome), .oomNoKill(fullNoKill), .loss(fullLoss),
-      .policyAction(fullAction), .streamEnd(fullEnd),
+      .policyAction(fullAction), .guardAction(fullGuardAction), .streamEnd(fullEnd),
     ]
   }
 
   static var minimal: [Event] {
     [
       .streamStart(minimalStart), .oomKill(minimalKill), .oomOutcome(minimalOutcome), .oomNoKill(minimalNoKill),
-      .loss(minimalLoss), .policyAction(minimalAction), .streamEnd(minimalEnd),
+      .loss(minimalLoss), .policyAction(minimalAction), .guardAction(minimalGuardAction), .streamEnd(minimalEnd),
     ]
   }
 }

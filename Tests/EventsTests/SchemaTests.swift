@@ -126,6 +126,18 @@ struct SchemaTests {
       action.cause = cause
       events.append(.policyAction(action))
     }
+    for outcome in GuardAction.Outcome.allCases {
+      var action = Samples.minimalGuardAction
+      action.outcome = outcome
+      action.signal = .SIGKILL
+      events.append(.guardAction(action))
+    }
+    for cause in GuardAction.Threshold.Cause.allCases {
+      var action = Samples.minimalGuardAction
+      action.threshold = GuardAction.Threshold(cause: cause)
+      action.cgroup = Samples.group
+      events.append(.guardAction(action))
+    }
     for reason in Loss.Reason.allCases {
       events.append(.loss(Loss(reason: reason, kernelCount: 1, records: 1, detail: "d")))
     }
@@ -164,7 +176,8 @@ struct SchemaTests {
       "\(name): \(Value.allCases.map(\.rawValue).sorted().joined(separator: " "))\n"
     }
     let expected = [
-      line("decision_path", Decision.Path.self), line("loss_reason", Loss.Reason.self),
+      line("decision_path", Decision.Path.self), line("guard_cause", GuardAction.Threshold.Cause.self),
+      line("guard_outcome", GuardAction.Outcome.self), line("loss_reason", Loss.Reason.self),
       line("no_kill_reason", OOMNoKill.Reason.self), line("points_source", PointsSource.self),
       line("policy_cause", PolicyAction.Cause.self), line("policy_outcome", PolicyAction.Outcome.self),
       line("reaper_state", OOMOutcome.Reaper.self), line("scope", Scope.self), line("skip_reason", SkipReason.self),
