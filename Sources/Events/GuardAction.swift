@@ -116,6 +116,33 @@ package struct GuardAction: Hashable, Sendable {
   }
 }
 
+/// The last thing that a guard did before a kill of the kernel's.
+package struct AfterGuardAction: Hashable, Sendable {
+  package var by: String
+  package var signal: GuardAction.Signal
+  package var pid: Int32
+  package var comm: KernelName
+  package var milliseconds: Int64
+
+  package init(by: String, signal: GuardAction.Signal, pid: Int32, comm: KernelName, milliseconds: Int64) {
+    self.by = by
+    self.signal = signal
+    self.pid = pid
+    self.comm = comm
+    self.milliseconds = milliseconds
+  }
+
+  func encode(into json: inout JSONWriter) {
+    json.object {
+      $0.field("by", by)
+      $0.field("signal", signal.rawValue)
+      $0.field("pid", pid)
+      $0.field("comm", hexKey: "comm_hex", comm)
+      $0.field("milliseconds", milliseconds)
+    }
+  }
+}
+
 extension GuardAction.Threshold {
   func encode(into json: inout JSONWriter) {
     json.object {

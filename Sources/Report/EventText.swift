@@ -81,6 +81,12 @@ package struct EventText: Sendable {
     add("limit", kill.limit.flatMap { limitLine($0, scope: kill.scope) })
     add("badness", kill.badness.map(badnessLine))
     add("memory", kill.memory.flatMap(memoryLine))
+    add(
+      "guard",
+      kill.afterGuardAction.map {
+        "\(TerminalText.safe($0.by)) had sent \($0.signal.rawValue) to \(TerminalText.safe($0.comm)) pid \($0.pid) "
+          + "\($0.milliseconds) ms before"
+      })
     if !kill.unavailable.isEmpty {
       let why = "not visible to \(kill.source.rawValue), or gone before /proc was read"
       add("unknown", "\(kill.unavailable.joined(separator: ", ")) (\(why))")

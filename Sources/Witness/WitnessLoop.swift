@@ -113,6 +113,7 @@ package final class WitnessLoop {
         host.complete(&noKill.trigger)
         if noKill.limit != nil { host.complete(&noKill.limit!.cgroup) }
         say(.oomNoKill(noKill), clock.time(monotonic: moment))
+      case .tellGuard(let action, let moment): say(.guardAction(action), clock.time(monotonic: moment))
       case .lose(let kernelCount, let records, let detail):
         tell(ledger.lose(kernelCount: kernelCount, records: records, detail: detail))
       }

@@ -46,6 +46,7 @@ enum Samples {
         average10Hundredths: 1205, average60Hundredths: 66, average300Hundredths: 100, totalMicroseconds: 32_641_004),
       full: .init(average10Hundredths: 0, average60Hundredths: 2, average300Hundredths: 5, totalMicroseconds: 2_481_647)
     )
+    kill.afterGuardAction = AfterGuardAction(by: "earlyoom", signal: .SIGTERM, pid: 8, comm: broken, milliseconds: 120)
     kill.decisionToEventMicroseconds = 781
     return kill
   }

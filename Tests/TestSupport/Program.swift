@@ -213,6 +213,25 @@ public final class ScratchCgroup {
     Program("/bin/sh", ["-c", "echo $$ > '\(folder)/cgroup.procs'; \(command)"]).wait()
   }
 
+  /// The same without waiting for its end.
+  public func start(_ command: String) -> Program {
+    Program("/bin/sh", ["-c", "echo $$ > '\(folder)/cgroup.procs'; \(command)"])
+  }
+
+  /// How often the kernel counted a kill here.
+  public var kernelKills: Int {
+    let text = Files.text(folder + (version == 1 ? "/memory.oom_control" : "/memory.events")) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
+    return line.flatMap { Int($0.dropFirst("oom_kill ".count)) } ?? -1
+  }
+
+  /// Kills whoever is left in it, by pid.
+  public func end() {
+    for line in (Files.text(folder + "/cgroup.procs") ?? "").split(separator: "\n") {
+      if let pid = pid_t(line), pid > 1 { kill(pid, SIGKILL) }
+    }
+  }
+
   deinit {
     for _ in 0..<100 {
       if rmdir(folder) == 0 || errno == ENOENT { break }

@@ -19,6 +19,8 @@ final class GuardLoop {
   private var choice = GuardChoice()
   /// Called once the first signal of a choice is sent, before anything is told: the proof gives back what it took there.
   var afterSignal: () -> Void = {}
+  /// Called once somebody is chosen.
+  var beforeSignal: () -> Void = {}
 
   init(domain: GuardDomain, settings: GuardSettings, teller: GuardTeller) {
     self.domain = domain
@@ -72,6 +74,7 @@ final class GuardLoop {
       domain.scanner.keepDetails(of: candidate.pid)
       if settings.isDryRun { return fail(.wouldSend) }
       guard domain.targets.hold(candidate) else { continue }
+      beforeSignal()
       guard domain.targets.signal(number) else {
         choice.failure = domain.targets[0].failure ?? 0
         domain.targets.release()

@@ -47,6 +47,9 @@ extension Guard {
     /// Takes all memory that malloc can give before it watches, and gives it back after the first signal.
     @Flag(help: .private)
     var proveNoAllocation = false
+    /// Asks for memory between the choice and the signal, for the proof that the proof proves.
+    @Flag(help: .private)
+    var allocateBeforeSignal = false
 
     func validate() throws {
       if let duration, !(duration > 0 && duration <= 1e9) {
@@ -74,6 +77,12 @@ extension Guard {
       let deadline = duration.map { GuardLoop.now + Int64($0 * 1e9) }
       let heap = GuardHeap()
       loop.afterSignal = { heap.restore() }
+      if allocateBeforeSignal {
+        loop.beforeSignal = {
+          var name = [CChar](repeating: 0, count: 256)
+          gethostname(&name, name.count)
+        }
+      }
       if proveNoAllocation { heap.exhaust() }
       let end = loop.run(stop: stop.descriptor, deadlineNanoseconds: deadline)
       heap.restore()
