@@ -115,21 +115,15 @@ package final class GuardMeter {
     return true
   }
 
-  /// Pages on the lists of files, less those that have to be written first. File: memory.stat.
+  /// What is on the lists of files, in bytes; dirty pages too, as in MemAvailable: a copy that writes is no reason to kill.
+  /// File: memory.stat.
   private static func cache2(_ stat: UnsafeRawBufferPointer) -> Int64 {
-    let listed =
-      (GuardFiles.value("inactive_file ", in: stat) ?? 0) + (GuardFiles.value("active_file ", in: stat) ?? 0)
-    let dirty = (GuardFiles.value("file_dirty ", in: stat) ?? 0) + (GuardFiles.value("file_writeback ", in: stat) ?? 0)
-    return max(0, listed - dirty) + (GuardFiles.value("slab_reclaimable ", in: stat) ?? 0)
+    (GuardFiles.value("inactive_file ", in: stat) ?? 0) + (GuardFiles.value("active_file ", in: stat) ?? 0)
+      + (GuardFiles.value("slab_reclaimable ", in: stat) ?? 0)
   }
 
   private static func cache1(_ stat: UnsafeRawBufferPointer) -> Int64 {
-    let listed =
-      (GuardFiles.value("total_inactive_file ", in: stat) ?? 0)
-      + (GuardFiles.value("total_active_file ", in: stat) ?? 0)
-    let dirty =
-      (GuardFiles.value("total_dirty ", in: stat) ?? 0) + (GuardFiles.value("total_writeback ", in: stat) ?? 0)
-    return max(0, listed - dirty)
+    (GuardFiles.value("total_inactive_file ", in: stat) ?? 0) + (GuardFiles.value("total_active_file ", in: stat) ?? 0)
   }
 
   private func kibibytes(_ key: StaticString, _ text: UnsafeRawBufferPointer) -> Pages? {

@@ -113,12 +113,15 @@ struct GuardTests {
     defer { unlink(file) }
     let guardian = Program(
       Program.oomwitness,
-      ["guard", "--cgroup", group.path, "-m", "20,5", "-s", "100", "--output", "ndjson", "--duration", "30"])
-    let ended = group.run(
-      "dd if=/dev/zero of=\(file) bs=1M count=200 2>/dev/null; sync \(file); cat \(file) > /dev/null")
-    guardian.signal(SIGTERM)
+      ["guard", "--cgroup", group.path, "-m", "20,5", "-s", "100", "--output", "ndjson", "--duration", "4"])
+    let reader = group.start(
+      "dd if=/dev/zero of=\(file) bs=1M count=200 2>/dev/null; sync \(file); while true; do cat \(file) > /dev/null; done"
+    )
     let told = guardian.wait()
-    #expect(ended.status == 0 && told.status == 0 && told.output == "", "\(told.output)")
+    #expect(told.status == 0 && told.output == "", "\(told.output)")
+    reader.signal(SIGKILL)
+    #expect(reader.wait().status == 128 + SIGKILL, "ended by the test")
+    group.end()
   }
 
   @Test("who is preferred goes first, who is ignored never, and a group goes as one", arguments: [true, false])

@@ -113,8 +113,8 @@ import Testing
     let meter = try GuardMeter(cgroup: (folder.descriptor, 2), watchesPressure: false, pageSizeBytes: 4096)
     let reading = try #require(meter.reading())
     #expect(meter.hasLimit && reading.totalPages == 16_384)
-    // 16 MiB below the limit, 20 of cache, of which a 64th of the limit stays.
-    #expect(reading.availablePages == (16 + 20) * 256 - 256)
+    // 16 MiB below the limit, 22 of cache, of which a 64th of the limit stays.
+    #expect(reading.availablePages == (16 + 22) * 256 - 256)
     Files.write("max\n", to: folder.path + "/memory.max")
     let unlimited = try GuardMeter(cgroup: (folder.descriptor, 2), watchesPressure: false, pageSizeBytes: 4096)
     #expect(!unlimited.hasLimit && unlimited.reading() != nil)

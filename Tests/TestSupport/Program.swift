@@ -44,8 +44,16 @@ public final class Program {
       for pointer in argv + envp { free(pointer) }
       posix_spawn_file_actions_destroy(&actions)
     }
+    // What the test process blocks, its children would never get.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    defer { posix_spawnattr_destroy(&attributes) }
     var child: pid_t = 0
-    let error = posix_spawn(&child, path, &actions, nil, argv, envp)
+    let error = posix_spawn(&child, path, &actions, &attributes, argv, envp)
     pid = error == 0 ? child : -1
     if error != 0 { status = 127 }
   }

@@ -52,7 +52,9 @@ struct GuardOptions: ParsableArguments {
   var wholeCgroup = false
   @Option(help: ArgumentHelp("From SIGTERM to SIGKILL.", valueName: "seconds"))
   var grace = 5.0
-  @Option(help: ArgumentHelp("Take the options of earlyoom as they are, as '-m 5 -s 10'.", valueName: "words"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Take the options of earlyoom as they are, as '-m 5 -s 10'.", valueName: "words"))
   var earlyoomArgs: String?
   @Option(help: ArgumentHelp("Take EARLYOOM_ARGS of this file, as /etc/default/earlyoom.", valueName: "file"))
   var earlyoomFile: String?

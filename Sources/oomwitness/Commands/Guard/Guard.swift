@@ -77,15 +77,12 @@ extension Guard {
       let deadline = duration.map { GuardLoop.now + Int64($0 * 1e9) }
       let heap = GuardHeap()
       loop.afterSignal = { heap.restore() }
-      if allocateBeforeSignal {
-        loop.beforeSignal = {
-          var name = [CChar](repeating: 0, count: 256)
-          gethostname(&name, name.count)
-        }
-      }
+      var kept: [[UInt8]] = []
+      if allocateBeforeSignal { loop.beforeSignal = { kept.append(Array(repeating: 1, count: 64)) } }
       if proveNoAllocation { heap.exhaust() }
       let end = loop.run(stop: stop.descriptor, deadlineNanoseconds: deadline)
       heap.restore()
+      kept.removeAll()
       teller.drain()
       if let number = teller.failure {
         throw Diagnostic.fail("cannot write standard output: \(Wording.text(number)); nothing is guarded any more")
