@@ -5,8 +5,8 @@ import Glibc
 
 /// Finds whom to take among all processes of the host, or of a control group with what is below it.
 ///
-/// Of the host one file a process is read, then three more of those few that come first; of a group, which is small, all of
-/// each. Everything lies in memory that was there from the start, so that it works when none is left. Not for two threads.
+/// Of the host one file a process is read, then three more of those few that may come first; of a group, which is small, all
+/// of each. Those behind them are read when somebody asks: for a second victim, or to tell who else there was. Everything lies in memory that was there from the start, so that it works when none is left. Not for two threads.
 /// File: /proc/PID/oom_score, statm, status, stat, oom_score_adj; cgroup.procs. Kernel: mm/oom_kill.c, oom_badness().
 package final class GuardScanner {
   /// Those that are read whole and may be told.
@@ -27,13 +27,17 @@ package final class GuardScanner {
   private let list: UnsafeMutableBufferPointer<GuardCandidate>
   private let first: UnsafeMutableBufferPointer<(pid: Int32, key: Int64, bonusPermille: Int64)>
   private var firstCount = 0
+  /// How many of them were read whole, or found gone.
+  private var wholeCount = 0
+  private var measure = GuardMeasure.badness
+  private var domainPages: Pages = 0
   private let stuck: UnsafeMutableBufferPointer<(pid: Int32, startTimeTicks: UInt64)>
   private var stuckNext = 0
   private let exeText: UnsafeMutableRawBufferPointer
   private let groupText: UnsafeMutableRawBufferPointer
   private var exeCount = 0
   private var groupCount = 0
-  /// Those that could be taken in the last scan, the one that would be first.
+  /// Those that could be taken in the last scan and were read whole, the one that would be taken first.
   package private(set) var candidates: UnsafeBufferPointer<GuardCandidate>
   /// How many processes with memory of their own it looked at.
   package private(set) var considered = 0
@@ -102,7 +106,8 @@ package final class GuardScanner {
   package func scan(
     _ place: Place, by measure: GuardMeasure, domainPages: Pages, judge: (Int32) -> GuardVerdict
   ) -> Bool {
-    (firstCount, considered) = (0, 0)
+    (firstCount, considered, wholeCount) = (0, 0, 0)
+    (self.measure, self.domainPages) = (measure, domainPages)
     candidates = UnsafeBufferPointer(rebasing: list[..<0])
     let wasRead =
       switch place {
@@ -117,7 +122,7 @@ package final class GuardScanner {
           consider(pid, candidate.rank(measure), permille: domainPages / 1000, judge)
         }
       }
-    readFirst(measure, domainPages)
+    readNear()
     return wasRead
   }
 
@@ -143,24 +148,35 @@ package final class GuardScanner {
     first[place] = (pid, value, bonus)
   }
 
-  /// Reads those that came first whole, and puts them in order.
-  private func readFirst(_ measure: GuardMeasure, _ domainPages: Pages) {
-    var count = 0
-    for index in 0..<firstCount {
-      guard var candidate = files.candidate(first[index].pid, domainPages: domainPages), !isStuck(candidate) else {
-        continue
-      }
-      candidate.bonusPages = first[index].bonusPermille * (domainPages / 1000)
-      var place = count
-      while place > 0, candidate.beats(list[place - 1], measure) {
-        list[place] = list[place - 1]
-        place -= 1
-      }
-      list[place] = candidate
-      count += 1
+  /// Reads those whole that may be the first: as near to it as oom_score, a whole number, and a counter that moves can hide.
+  private func readNear() {
+    while wholeCount < firstCount, candidates.isEmpty || first[wholeCount].key + GuardScanner.nearKey >= first[0].key {
+      _ = readNext(behind: 0)
     }
-    candidates = UnsafeBufferPointer(rebasing: list[..<count])
   }
+
+  private static let nearKey: Int64 = 6
+
+  /// Reads one more of those that came first, and puts it among the candidates behind the first `settled` of them; false
+  /// where there is none.
+  package func readNext(behind settled: Int) -> Bool {
+    guard wholeCount < firstCount else { return false }
+    let next = first[wholeCount]
+    wholeCount += 1
+    guard var candidate = files.candidate(next.pid, domainPages: domainPages), !isStuck(candidate) else { return true }
+    candidate.bonusPages = next.bonusPermille * (domainPages / 1000)
+    var place = candidates.count
+    while place > settled, candidate.beats(list[place - 1], measure) {
+      list[place] = list[place - 1]
+      place -= 1
+    }
+    list[place] = candidate
+    candidates = UnsafeBufferPointer(rebasing: list[..<(candidates.count + 1)])
+    return true
+  }
+
+  /// Adds those behind, for who is told of them; the order of those before stays.
+  package func readAll() { while readNext(behind: candidates.count) {} }
 
   private func isStuck(_ candidate: GuardCandidate) -> Bool {
     for index in 0..<min(stuckNext, GuardScanner.stuckMax)

@@ -93,6 +93,13 @@ package final class GuardTargets {
     return wasTaken
   }
 
+  /// Lets go of the last one; why it could not be signalled.
+  package func dropLast() -> Int32 {
+    count -= 1
+    close(list[count].descriptor)
+    return list[count].failure ?? 0
+  }
+
   /// Takes the memory of those that were killed without waiting for them to run; older kernels have no such call.
   ///
   /// - Returns: the errno of the first; 0 where it was done.

@@ -159,6 +159,7 @@ import Testing
     let found = scanner.scan(.group(descriptor: folder.descriptor), by: .badness, domainPages: 1 << 20) {
       $0 == sleepers[3].pid ? .never : .may(bonusPermille: $0 == sleepers[2].pid ? 450 : 0)
     }
+    scanner.readAll()
     #expect(found && Set(scanner.candidates.map(\.pid)) == Set(sleepers[..<3].map(\.pid)))
     let first = try #require(scanner.candidates.first)
     #expect(first.pid == sleepers[2].pid && first.bonusPages == 450 * ((1 << 20) / 1000))
@@ -168,6 +169,7 @@ import Testing
     _ = scanner.scan(.group(descriptor: folder.descriptor), by: .rss, domainPages: 1 << 20) { _ in
       .may(bonusPermille: 0)
     }
+    scanner.readAll()
     #expect(!scanner.candidates.contains { $0.pid == first.pid } && scanner.candidates.count == 3)
     scanner.keepDetails(of: sleepers[0].pid)
     #expect(GuardHostTests.text(scanner.exe)?.hasSuffix("/sleep") == true && scanner.cgroup?.first == 0x2f)

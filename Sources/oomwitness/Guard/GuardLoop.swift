@@ -17,6 +17,7 @@ final class GuardLoop {
   private var machine: GuardMachine
   private var stall = GuardStall()
   private var choice = GuardChoice()
+  private var last: (availablePages: Pages, moment: Int64)?
   /// Called once the first signal of a choice is sent, before anything is told: the proof gives back what it took there.
   var afterSignal: () -> Void = {}
   /// Called once somebody is chosen.
@@ -37,6 +38,7 @@ final class GuardLoop {
       let now = GuardLoop.now
       if let deadlineNanoseconds, now >= deadlineNanoseconds { return .asked }
       let (need, cause) = need(reading, now)
+      defer { last = (reading.availablePages, now) }
       var pause: Int64 = 0
       switch machine.step(need, victimIsGone: domain.targets.areGone, now: now) {
       case .rest(let until):
@@ -66,32 +68,62 @@ final class GuardLoop {
     _ need: GuardNeed, _ cause: GuardAction.Threshold.Cause, _ reading: GuardReading, seen: Int64
   ) {
     choice.next(cause, reading, isKill: need == .kill, seen: seen)
-    let number = need == .kill ? SIGKILL : SIGTERM
     guard domain.scan(reading, settings) else { return fail(.nobody) }
-    for index in 0..<domain.scanner.candidates.count {
-      choice.place = index
-      let candidate = domain.scanner.candidates[index]
-      domain.scanner.keepDetails(of: candidate.pid)
-      if settings.isDryRun { return fail(.wouldSend) }
-      guard domain.targets.hold(candidate) else { continue }
+    if settings.isDryRun { return rehearse() }
+    take(need == .kill ? SIGKILL : SIGTERM, wantedPages: cause == .memory ? wantedPages(reading, seen) : 0)
+    guard domain.targets.count > 0 else { return fail(choice.failure == 0 ? .nobody : .failed) }
+    if need == .kill { domain.targets.takeMemory() }
+    addMembers(of: domain.targets[0].candidate, need == .kill ? SIGKILL : SIGTERM)
+    machine.signalled(kill: need == .kill, now: choice.signalled)
+    if cause != .memory { stall.acted(now: choice.signalled) }
+    afterSignal()
+    teller.tell(.sent, choice, domain)
+  }
+
+  /// Signals the first who can be, and those after it until what they hold is enough: many small ones can take memory
+  /// faster than it comes back one by one.
+  private func take(_ number: Int32, wantedPages: Pages) {
+    let (scanner, targets) = (domain.scanner, domain.targets)
+    var place = 0
+    var heldPages: Pages = 0
+    while place < scanner.candidates.count || scanner.readNext(behind: place) {
+      guard place < scanner.candidates.count else { continue }
+      let candidate = scanner.candidates[place]
+      place += 1
+      if targets.count == 0 { scanner.keepDetails(of: candidate.pid) }
+      guard targets.hold(candidate) else { continue }
       beforeSignal()
-      guard domain.targets.signal(number) else {
-        choice.failure = domain.targets[0].failure ?? 0
-        domain.targets.release()
-        afterSignal()
-        teller.tell(.failed, choice, domain)
+      guard targets.signal(number, from: targets.count - 1) else {
+        if choice.failure == 0 { (choice.failure, choice.refused) = (targets.dropLast(), place - 1) }
         continue
       }
-      choice.signalled = GuardLoop.now
-      if need == .kill { domain.targets.takeMemory() }
-      addMembers(of: candidate, number)
-      machine.signalled(kill: need == .kill, now: choice.signalled)
-      if cause != .memory { stall.acted(now: choice.signalled) }
-      afterSignal()
-      teller.tell(.sent, choice, domain)
-      return
+      if targets.count == 1 { (choice.signalled, choice.place) = (GuardLoop.now, place - 1) }
+      choice.victims = targets.count
+      heldPages += candidate.heldPages
+      if heldPages >= wantedPages || targets.count == GuardLoop.victimsMax || settings.extent != .process { return }
     }
-    fail(.nobody)
+  }
+
+  /// Victims of one choice.
+  private static let victimsMax = 16
+  /// What is taken from memory meanwhile has to come back too.
+  private static let aheadNanoseconds: Int64 = 50_000_000
+
+  /// What is missing to the first threshold, and will be at the speed of the last two readings.
+  private func wantedPages(_ reading: GuardReading, _ now: Int64) -> Pages {
+    let threshold = settings.thresholds.memoryPages(of: reading.totalPages, pageSizeBytes: pageSizeBytes).terminate
+    let missing = max(0, threshold - reading.availablePages)
+    guard let last, now > last.moment else { return missing }
+    let fallen = min(max(0, last.availablePages - reading.availablePages), 1 << 32)
+    let ahead = fallen * GuardLoop.aheadNanoseconds / max(1_000_000, now - last.moment)
+    return missing + min(ahead, reading.totalPages / 8)
+  }
+
+  private func rehearse() {
+    guard let candidate = domain.scanner.candidates.first else { return fail(.nobody) }
+    domain.scanner.keepDetails(of: candidate.pid)
+    choice.signalled = GuardLoop.now
+    fail(.wouldSend)
   }
 
   /// Those who go with the one that was taken, each held and looked at as it was.
@@ -124,7 +156,7 @@ final class GuardLoop {
     let now = GuardLoop.now
     guard domain.targets.signal(SIGKILL) else {
       machine.failed(now: now)
-      choice.failure = domain.targets[0].failure ?? 0
+      (choice.failure, choice.refused) = (domain.targets[0].failure ?? 0, choice.place)
       (choice.isKill, choice.reading) = (true, reading)
       teller.tell(.failed, choice, domain)
       return domain.targets.release()
@@ -174,6 +206,10 @@ struct GuardChoice {
   /// CLOCK_MONOTONIC: when the reading was there, and when the signal was sent.
   var seen: Int64 = 0
   var signalled: Int64 = 0
+  /// How many were chosen by themselves: the targets behind them are members of a group.
+  var victims = 0
+  /// Who could not be signalled, and why; 0: nobody.
+  var refused = 0
   var failure: Int32 = 0
 
   mutating func next(
@@ -181,6 +217,6 @@ struct GuardChoice {
   ) {
     id += 1
     (self.cause, self.reading, self.isKill, self.seen) = (cause, reading, isKill, seen)
-    (place, signalled, failure) = (0, 0, 0)
+    (place, signalled, victims, refused, failure) = (0, 0, 0, 0, 0)
   }
 }

@@ -31,27 +31,33 @@ final class GuardTeller {
   func flush() { writer.sink.flush() }
   func drain() { writer.sink.drain(timeoutMilliseconds: 1000) }
 
-  /// A choice, and what came of it at once; of a group one line each.
+  /// A choice, and what came of it at once; one line for each process.
   func tell(_ outcome: GuardAction.Outcome, _ choice: GuardChoice, _ domain: GuardDomain) {
+    domain.scanner.readAll()
     let candidates = domain.scanner.candidates
-    let taken = choice.place < candidates.count && outcome != .nobody ? candidates[choice.place] : nil
+    let place = outcome == .failed ? choice.refused : choice.place
+    let taken = place < candidates.count && outcome != .nobody ? candidates[place] : nil
     if outcome != .sent, isRepeated(outcome, taken?.pid) { return }
     var action = action(outcome, choice)
     action.candidates = listed(domain, choice)
-    if let taken { fill(&action, taken, domain, isChosen: true) }
-    if outcome == .sent {
+    if let taken { fill(&action, taken, domain, role: .chosen, hasDetails: true) }
+    if outcome == .sent || outcome == .wouldSend {
       action.thresholdToSignalMicroseconds = max(0, choice.signalled - choice.seen) / 1000
       if domain.targets.leftOut > 0 { action.membersLeftOut = domain.targets.leftOut }
     }
     if outcome == .failed { action.error = refusal(choice.failure) }
     write(action)
     guard outcome == .sent else { return }
-    for index in 1..<max(1, domain.targets.count) { tellMember(domain.targets[index], choice, domain) }
+    for index in 1..<max(1, domain.targets.count) { tellTarget(index, .sent, choice, domain) }
+    if choice.failure != 0 { tell(.failed, choice, domain) }
   }
 
-  private func tellMember(_ target: GuardTargets.Target, _ choice: GuardChoice, _ domain: GuardDomain) {
-    var action = action(target.failure == nil ? .sent : .failed, choice)
-    fill(&action, target.candidate, domain, isChosen: false)
+  private func tellTarget(
+    _ index: Int, _ outcome: GuardAction.Outcome, _ choice: GuardChoice, _ domain: GuardDomain
+  ) {
+    let target = domain.targets[index]
+    var action = action(target.failure == nil ? outcome : .failed, choice)
+    fill(&action, target.candidate, domain, role: index < choice.victims ? .chosen : .group, hasDetails: index == 0)
     action.error = target.failure.map(refusal)
     write(action)
   }
@@ -59,10 +65,7 @@ final class GuardTeller {
   /// SIGKILL followed.
   func tellEscalation(_ choice: GuardChoice, _ domain: GuardDomain) {
     for index in 0..<domain.targets.count where domain.targets[index].goneNanoseconds == nil {
-      var action = action(domain.targets[index].failure == nil ? .sent : .failed, choice)
-      fill(&action, domain.targets[index].candidate, domain, isChosen: index == 0)
-      action.error = domain.targets[index].failure.map(refusal)
-      write(action)
+      tellTarget(index, .sent, choice, domain)
     }
   }
 
@@ -72,7 +75,7 @@ final class GuardTeller {
       let target = domain.targets[index]
       var action = action(target.goneNanoseconds == nil ? outcome : .exited, choice)
       action.threshold = nil
-      fill(&action, target.candidate, domain, isChosen: index == 0)
+      fill(&action, target.candidate, domain, role: index < choice.victims ? .chosen : .group, hasDetails: index == 0)
       if let gone = target.goneNanoseconds {
         action.signalToExitMicroseconds = max(0, gone - choice.signalled) / 1000
         action.freedBytes = target.candidate.heldPages * Int64(identity.pageSizeBytes)
@@ -90,10 +93,11 @@ final class GuardTeller {
 
   /// What would be told of a choice that is not made.
   func wouldTake(_ choice: GuardChoice, _ domain: GuardDomain) -> GuardAction {
+    domain.scanner.readAll()
     let taken = domain.scanner.candidates.first
     var action = action(taken == nil ? .nobody : .wouldSend, choice)
     action.candidates = listed(domain, choice)
-    if let taken { fill(&action, taken, domain, isChosen: true) }
+    if let taken { fill(&action, taken, domain, role: .chosen, hasDetails: true) }
     return action
   }
 
@@ -141,11 +145,12 @@ final class GuardTeller {
   }
 
   private func fill(
-    _ action: inout GuardAction, _ candidate: GuardCandidate, _ domain: GuardDomain, isChosen: Bool
+    _ action: inout GuardAction, _ candidate: GuardCandidate, _ domain: GuardDomain, role: Victim.Role,
+    hasDetails: Bool
   ) {
     var victim = Victim(pid: candidate.pid, comm: candidate.comm.name, kernelCount: 0)
     victim.ppid = candidate.ppid
-    victim.role = isChosen ? .chosen : .group
+    victim.role = role
     victim.uid = candidate.uid
     victim.user = (try? users.name(uid: candidate.uid)) ?? nil
     victim.oomScoreAdj = candidate.oomScoreAdj
@@ -157,7 +162,7 @@ final class GuardTeller {
     victim.ageSeconds = max(0, (clock.wall - began) / 1_000_000_000)
     victim.totalVMPages = candidate.totalVMPages
     victim.threads = Int(candidate.threads)
-    if isChosen {
+    if hasDetails {
       victim.exe = domain.scanner.exe.map { KernelName(bytes: Array($0)) }
       victim.cgroup = domain.scanner.cgroup.map {
         CgroupRef(path: KernelName(bytes: Array($0)), version: domain.groups?.version)
