@@ -18,6 +18,7 @@ import time
 
 import bpfcost
 import containers
+import guard
 import latency
 import log
 import quiet
@@ -37,6 +38,7 @@ MEASURES = {
     "scores": scores.measure,
     "containers": containers.measure,
     "log": log.measure,
+    "guard": guard.measure,
     "vm": vm.measure,
 }
 

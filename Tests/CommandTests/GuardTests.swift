@@ -31,6 +31,7 @@ struct GuardTests {
     // Only what was not ended by the guard is ended here.
     hog.signal(SIGKILL)
     let command = hog.wait()
+    group.end()
     return (Line.all(in: ended.output), ended, command, group.kernelKills)
   }
 
@@ -94,6 +95,25 @@ struct GuardTests {
       "proof", ["-m", "20,5", "-s", "100", "--prove-no-allocation", "--allocate-before-signal"],
       command: GuardTests.hog(60), until: nil)
     #expect(ended.status > 128 && lines.isEmpty, "\(ended.status) \(ended.errors)")
+  }
+
+  @Test("many small ones that take memory together go together, and the kernel kills nobody")
+  func manySmall() {
+    let (lines, ended, _, kernelKills) = GuardTests.guarded(
+      "many", ["-m", "50,1", "-s", "100"],
+      command: """
+        exec /usr/bin/python3 -c 'import os,time
+        for _ in range(12):
+          if os.fork() == 0:
+            x = bytearray(4 << 20); time.sleep(60)
+        time.sleep(60)'
+        """)
+    #expect(ended.status == 0 && kernelKills == 0, "\(ended.errors)")
+    var sent: [Int: Int] = [:]
+    for line in lines where line.text("outcome") == "sent" && line.text("victim", "role") == "chosen" {
+      sent[line.number("action_id") ?? 0, default: 0] += 1
+    }
+    #expect((sent.values.max() ?? 0) > 1 && (sent.values.max() ?? 0) <= 16, "\(sent)")
   }
 
   @Test("a dry run signals nobody, and says who it would be")

@@ -99,7 +99,8 @@ final class GuardLoop {
       }
       if targets.count == 1 { (choice.signalled, choice.place) = (GuardLoop.now, place - 1) }
       choice.victims = targets.count
-      heldPages += candidate.heldPages
+      // Pages of files are others' too, and stay.
+      heldPages += candidate.parts.anonPages + candidate.parts.swapPages
       if heldPages >= wantedPages || targets.count == GuardLoop.victimsMax || settings.extent != .process { return }
     }
   }
