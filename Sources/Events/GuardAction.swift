@@ -97,7 +97,7 @@ package struct GuardAction: Hashable, Sendable {
       }
     }
     json.field("scope", scope?.rawValue)
-    json.field("cgroup", cgroup)
+    json.fields(cgroup.map { CgroupRef(path: $0.path, id: $0.id, version: $0.version) })
     if let threshold { json.field("threshold") { threshold.encode(into: &$0) } }
     if let reading { json.field("reading") { reading.encode(into: &$0) } }
     if let victim { json.field("victim") { victim.encode(into: &$0) } }

@@ -164,10 +164,14 @@ final class GuardTeller {
     victim.threads = Int(candidate.threads)
     if hasDetails {
       victim.exe = domain.scanner.exe.map { KernelName(bytes: Array($0)) }
-      victim.cgroup = domain.scanner.cgroup.map {
-        CgroupRef(path: KernelName(bytes: Array($0)), version: domain.groups?.version)
+      // By the path alone: the engines' files are not read while memory is short.
+      victim.cgroup = domain.scanner.cgroup.map { bytes in
+        let path = KernelName(bytes: Array(bytes))
+        let (read, version) = (CgroupPath(path), domain.groups?.version)
+        var cgroup = CgroupRef(path: path, version: version)
+        cgroup.owner = CgroupOwner(unit: read.unit, container: read.containers.last, pod: read.pod)
+        return cgroup
       }
-      victim.systemdUnit = victim.cgroup?.path.flatMap(SystemdUnit.name(inCgroupPath:))
     }
     action.victim = victim
     var badness = VictimBadness(parts: candidate.parts)

@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 WORKLOADS = ("fast", "leak", "bomb", "cache", "deaf", "thrash")
 GUARDS = ("oomwitness", "earlyoom", "none")
-SECONDS_EACH = 40
+SECONDS_EACH = 40  # with 512 MB; more memory takes longer to fill
 
 
 def earlyoom() -> Path:
@@ -56,7 +56,7 @@ def image(kernel, build: Path, options, memory: int, swap: str) -> Path:
     # Archives are unpacked one over another: this one's /init is the one that stays.
     more.add("/guards/init", (HERE / "init").read_bytes())
     settings = {"CGROUP": "2", "SWAP": swap, "GUARDS": f"'{options.guards.replace(',', ' ')}'"}
-    settings |= {"WORKLOADS": f"'{options.workloads.replace(',', ' ')}'", "SECONDS_EACH": str(SECONDS_EACH)}
+    settings |= {"WORKLOADS": f"'{options.workloads.replace(',', ' ')}'", "SECONDS_EACH": str(SECONDS_EACH * memory // 512)}
     more.add("/job/settings", "".join(f"{key}={value}\n" for key, value in settings.items()).encode(), REGULAR)
     path = build / f"initrd-{memory}-{swap}"
     path.write_bytes(base + more.finish())
