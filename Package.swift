@@ -18,8 +18,6 @@
 import PackageDescription
 
 let settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
-/// For what runs once for a person or a document, and not for each kill, line or process: the smaller code.
-let small = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 let package = Package(
   name: "oomwitness",
@@ -46,11 +44,11 @@ let package = Package(
     .target(name: "KernelLog", dependencies: ["CLinux", "Events"], swiftSettings: settings),
 
     // MARK: Policy
-    .target(name: "Policy", dependencies: ["Events"], swiftSettings: small),
+    .target(name: "Policy", dependencies: ["Events"], swiftSettings: settings),
 
     // MARK: Configuration
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-    .target(name: "Configuration", dependencies: ["CYAML", "Events", "Policy"], swiftSettings: small),
+    .target(name: "Configuration", dependencies: ["CYAML", "Events", "Policy"], swiftSettings: settings),
 
     // MARK: Witness
     .target(name: "Witness", dependencies: ["Host", "Events"], swiftSettings: settings),
@@ -59,7 +57,7 @@ let package = Package(
     .target(name: "Sinks", dependencies: ["Events"], swiftSettings: settings),
 
     // MARK: Report
-    .target(name: "Report", dependencies: ["Events"], swiftSettings: small),
+    .target(name: "Report", dependencies: ["Events"], swiftSettings: settings),
 
     // MARK: oomwitness
     .executableTarget(
@@ -68,7 +66,7 @@ let package = Package(
         "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: small),
+      swiftSettings: settings),
 
     // MARK: Tests
     .testTarget(name: "EventsTests", dependencies: ["Events", "TestSupport"], swiftSettings: settings),

@@ -18,6 +18,7 @@ import time
 
 import bpfcost
 import containers
+import guard
 import latency
 import log
 import pressure
@@ -39,6 +40,7 @@ MEASURES = {
     "containers": containers.measure,
     "pressure": pressure.measure,
     "log": log.measure,
+    "guard": guard.measure,
     "vm": vm.measure,
 }
 

@@ -214,7 +214,7 @@ static __always_inline bool is_for_sharing(const struct task_struct *task, __s32
 /*
  * signal_generate: every signal on the host; atomic context, cheap way out first. The kernel sends SIGKILL exactly once
  * for each kill that it counts in /proc/vmstat, and once to each process that shares the victim's memory. Without it
- * those would be missed, and a dying task would look like a kill.
+ * those would be missed, and a dying task would look like a kill. What other guards of memory send comes this way too.
  */
 SEC("raw_tp/signal_generate")
 int on_signal_generate(struct bpf_raw_tracepoint_args *ctx)
@@ -224,7 +224,12 @@ int on_signal_generate(struct bpf_raw_tracepoint_args *ctx)
 	__s32 tgid;
 	__u32 zero = 0;
 
-	if ((__u32)ctx->args[0] != SIGKILL || ctx->args[1] != SEND_SIG_PRIV)
+	if (ctx->args[1] != SEND_SIG_PRIV) {
+		if ((__u32)ctx->args[0] == SIGKILL || (__u32)ctx->args[0] == SIGTERM)
+			return tell_guard(task, ctx->args[0]);
+		return 0;
+	}
+	if ((__u32)ctx->args[0] != SIGKILL)
 		return 0;
 	tgid = BPF_CORE_READ(task, tgid);
 	if (!tracepoint_alone) {

@@ -8,6 +8,7 @@
 #include "read.h"
 
 #define SIGKILL 9
+#define SIGTERM 15
 #define SEND_SIG_PRIV 1UL /* include/linux/sched/signal.h */
 #define VICTIMS_MAX 1024
 #define TASKS_PER_PART 256

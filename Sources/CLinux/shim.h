@@ -42,11 +42,6 @@ static inline int clinux_kcmp(pid_t one, pid_t other, int type) {
   return (int)syscall(SYS_kcmp, one, other, type, 0, 0);
 }
 
-// Without the header, which glibc has since 2.36. Source: pidfd_open(2), pidfd_send_signal(2).
-static inline int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
-static inline int clinux_pidfd_send_signal(int process, int signal) {
-  return (int)syscall(SYS_pidfd_send_signal, process, signal, (void *)0, 0);
-}
 
 // Declared only with _GNU_SOURCE. Source: pipe2(2).
 int pipe2(int ends[2], int flags);
@@ -87,4 +82,15 @@ static inline size_t clinux_find_kill(const unsigned char *bytes, size_t count, 
     }
   }
   return count;
+}
+
+// Have no functions in glibc before 2.36, process_mrelease none at all. Source: pidfd_open(2), pidfd_send_signal(2),
+// getdents64(2); Kernel: mm/oom_kill.c, process_mrelease(), since 5.15.
+static inline int clinux_pidfd_open(pid_t process) { return (int)syscall(434, process, 0); }
+static inline int clinux_pidfd_send_signal(int process, int number) {
+  return (int)syscall(424, process, number, (void *)0, 0);
+}
+static inline int clinux_process_mrelease(int process) { return (int)syscall(448, process, 0); }
+static inline long clinux_getdents64(int directory, void *entries, size_t bytes) {
+  return syscall(SYS_getdents64, directory, entries, bytes);
 }

@@ -11,6 +11,7 @@ package enum Event: Hashable, Sendable {
   case loss(Loss)
   case pressure(PressureEvent)
   case policyAction(PolicyAction)
+  case guardAction(GuardAction)
   case streamEnd(StreamEnd)
 
   /// The `type` field of the line.
@@ -23,6 +24,7 @@ package enum Event: Hashable, Sendable {
     case .loss: "loss"
     case .pressure: "pressure"
     case .policyAction: "policy_action"
+    case .guardAction: "guard_action"
     case .streamEnd: "stream_end"
     }
   }

@@ -4,7 +4,7 @@
 ///
 /// A person on call reads this first: who died, for whose need, at whose limit, and why this one and not another.
 package struct Explanation: Sendable {
-  let pageSizeBytes: Int
+  package let pageSizeBytes: Int
 
   package init(pageSizeBytes: Int) { self.pageSizeBytes = pageSizeBytes }
 

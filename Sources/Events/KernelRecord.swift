@@ -13,6 +13,7 @@ package enum KernelRecord: Sendable {
   case decisionEnd(decision: UInt64, counted: Int, monotonicNanoseconds: Int64)
   case noKill(NoKillRecord)
   case outcome(OutcomeRecord)
+  case guardSignal(GuardRecord)
 }
 
 /// A `comm` of 16 bytes in two registers. Kernel: include/linux/sched.h, TASK_COMM_LEN.
@@ -298,6 +299,27 @@ package struct OutcomeRecord: Sendable {
     self.pid = pid
     self.tid = tid
     self.stage = stage
+  }
+}
+
+/// A guard of memory has sent a signal. Source: bpf/include/wire.h, struct ow_guard.
+package struct GuardRecord: Hashable, Sendable {
+  package var monotonicNanoseconds: Int64
+  package var senderPID: Int32
+  package var senderComm: Comm
+  package var signal: GuardAction.Signal
+  package var pid: Int32
+  package var comm: Comm
+
+  package init(
+    monotonicNanoseconds: Int64, senderPID: Int32, senderComm: Comm, signal: GuardAction.Signal, pid: Int32, comm: Comm
+  ) {
+    self.monotonicNanoseconds = monotonicNanoseconds
+    self.senderPID = senderPID
+    self.senderComm = senderComm
+    self.signal = signal
+    self.pid = pid
+    self.comm = comm
   }
 }
 

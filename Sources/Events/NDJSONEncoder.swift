@@ -48,6 +48,7 @@ package struct NDJSONEncoder: ~Copyable {
       case .loss(let loss): loss.encode(into: &json)
       case .pressure(let pressure): pressure.encode(into: &json, explanation: explanation)
       case .policyAction(let action): action.encode(into: &json)
+      case .guardAction(let action): action.encode(into: &json)
       case .streamEnd(let end): end.encode(into: &json)
       }
     }

@@ -17,6 +17,8 @@ package struct OOMKill: Hashable, Sendable {
   package var candidates: Candidates?
   package var memory: MemoryState?
   package var pressureStall: PressureStall?
+  /// A guard had acted shortly before, and the kernel killed in spite of it; nil where none was seen to.
+  package var afterGuardAction: AfterGuardAction?
   /// Microseconds from the kernel's decision to the moment at which this event was made; nil from a log.
   package var decisionToEventMicroseconds: Int64?
 

@@ -14,6 +14,7 @@ extension OOMKill {
     if let candidates { json.field("candidates") { candidates.encode(into: &$0) } }
     if let memory { json.field("memory") { memory.encode(into: &$0) } }
     if let pressureStall { json.field("pressure_stall") { pressureStall.encode(into: &$0) } }
+    if let afterGuardAction { json.field("after_guard_action") { afterGuardAction.encode(into: &$0) } }
     json.field("explanation", utf8: explanation)
     if let decisionToEventMicroseconds {
       json.objectField("latency") { $0.field("decision_to_event_us", decisionToEventMicroseconds) }

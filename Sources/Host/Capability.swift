@@ -16,6 +16,7 @@ package struct Capability: Hashable, Sendable {
   }
 
   package static let dacReadSearch = Capability("CAP_DAC_READ_SEARCH", 2)
+  package static let kill = Capability("CAP_KILL", 5)
   package static let ipcLock = Capability("CAP_IPC_LOCK", 14)
   package static let sysPtrace = Capability("CAP_SYS_PTRACE", 19)
   package static let sysAdmin = Capability("CAP_SYS_ADMIN", 21)

@@ -141,7 +141,7 @@ package final class ScoreReader {
 /// The fields of status that a score needs, in kB where they are sizes.
 ///
 /// Kernel: fs/proc/array.c, proc_pid_status(); newlines in the name are escaped, so no name can forge a line.
-private struct StatusFields {
+struct StatusFields {
   var comm = Comm(low: 0, high: 0)
   var uid: UInt32 = 0
   var anon: Int64 = 0

@@ -41,6 +41,9 @@ package enum RecordDecoder {
     case OW_OUTCOME:
       guard let record = load(ow_outcome.self, bytes).flatMap(OutcomeRecord.init) else { throw malformed }
       body(.outcome(record))
+    case OW_GUARD:
+      guard let record = load(ow_guard.self, bytes).flatMap(GuardRecord.init) else { throw malformed }
+      body(.guardSignal(record))
     default: throw malformed
     }
   }
@@ -280,5 +283,16 @@ extension OutcomeRecord {
     self.init(
       monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns), pid: record.pid == 0 ? nil : record.pid,
       tid: record.tid, stage: stage)
+  }
+}
+
+extension GuardRecord {
+  fileprivate init?(_ record: ow_guard) {
+    guard let signal: GuardAction.Signal = record.signal == 9 ? .SIGKILL : record.signal == 15 ? .SIGTERM : nil else {
+      return nil
+    }
+    self.init(
+      monotonicNanoseconds: Int64(nanoseconds: record.header.monotonic_ns), senderPID: record.sender_pid,
+      senderComm: Comm(tuple: record.sender_comm), signal: signal, pid: record.pid, comm: Comm(tuple: record.comm))
   }
 }

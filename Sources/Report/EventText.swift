@@ -22,6 +22,8 @@ package struct EventText: Sendable {
     case .loss(let loss): return head + style.warning("LOSS") + "  \(loss.detail)\n"
     case .pressure(let pressure): return head + PressureText(explanation, style).text(pressure)
     case .policyAction(let action): return head + text(action)
+    case .guardAction(let action):
+      return head + GuardText(pageSizeBytes: explanation.pageSizeBytes, style: style).text(action)
     case .streamEnd(let end):
       let counted = end.vmstatGrowth.map { ", the kernel counted \($0)" } ?? ""
       let past = end.backfill.map { ", \($0.kills) of them from before the start" } ?? ""
@@ -80,6 +82,12 @@ package struct EventText: Sendable {
     add("limit", kill.limit.flatMap { limitLine($0, scope: kill.scope) })
     add("badness", kill.badness.map(badnessLine))
     add("memory", kill.memory.flatMap(memoryLine))
+    add(
+      "guard",
+      kill.afterGuardAction.map {
+        "\(TerminalText.safe($0.by)) had sent \($0.signal.rawValue) to \(TerminalText.safe($0.comm)) pid \($0.pid) "
+          + "\($0.milliseconds) ms before"
+      })
     if !kill.unavailable.isEmpty {
       let why = "not visible to \(kill.source.rawValue), or gone before /proc was read"
       add("unknown", "\(kill.unavailable.joined(separator: ", ")) (\(why))")

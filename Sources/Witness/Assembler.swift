@@ -17,6 +17,7 @@ package struct Assembler: Sendable {
     case tellLogged(OOMKill, at: Int64, isPast: Bool)
     case tellOutcome(OOMOutcome, at: Int64)
     case tellNoKill(OOMNoKill, at: Int64)
+    case tellGuard(GuardAction, at: Int64)
     /// A table of ours was full: this many kernel counts, or victims, go untold.
     case lose(kernelCount: Int64, records: Int64, detail: String)
   }
@@ -54,6 +55,7 @@ package struct Assembler: Sendable {
   /// Kept from decision to decision, so that a kill allocates nothing for each candidate.
   private var candidates: [CandidateRecord] = []
   private var outcomes: OutcomeTracker
+  private var guards = GuardWatch()
   /// Outcomes of the open decision's victims: told after their kills.
   private var heldOutcomes: [Action] = []
 
@@ -87,6 +89,8 @@ package struct Assembler: Sendable {
     case .kill(let kill): receive(kill, actions: &actions)
     case .decisionEnd(let decision, let counted, let time): end(decision, counted: counted, at: time, actions: &actions)
     case .noKill(let noKill): receive(noKill, actions: &actions)
+    case .guardSignal(let signal):
+      actions.append(.tellGuard(guards.receive(signal), at: signal.monotonicNanoseconds))
     case .outcome(let outcome): if let told = outcomes.receive(outcome) { hold(told, actions: &actions) }
     }
   }
@@ -180,8 +184,9 @@ package struct Assembler: Sendable {
     let ranking = Ranking(candidates, decision: decision, configuration: configuration)
     let listed = decision.candidates(ranking)
     for (index, victim) in decision.victims.enumerated() {
-      let kill = decision.event(
+      var kill = decision.event(
         victim, index: index, ranking: ranking, candidates: listed, configuration: configuration)
+      kill.afterGuardAction = guards.before(decision.record.monotonicNanoseconds)
       actions.append(
         .tell(kill, at: decision.record.monotonicNanoseconds, startBootNanoseconds: victim.record.startBootNanoseconds))
     }

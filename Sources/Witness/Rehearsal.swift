@@ -55,7 +55,7 @@ extension WitnessLoop {
         host.complete(&kill, startBootNanoseconds: start)
         swallow(.oomKill(kill), clock.time(monotonic: moment))
       case .tellOutcome(let outcome, let moment): swallow(.oomOutcome(outcome), clock.time(monotonic: moment))
-      case .tellLogged, .tellNoKill, .lose: break
+      case .tellLogged, .tellNoKill, .tellGuard, .lose: break
       }
     }
   }

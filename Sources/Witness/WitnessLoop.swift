@@ -113,6 +113,7 @@ package final class WitnessLoop {
         host.complete(&noKill.trigger)
         if noKill.limit != nil { host.complete(&noKill.limit!.cgroup) }
         say(.oomNoKill(noKill), clock.time(monotonic: moment))
+      case .tellGuard(let action, let moment): say(.guardAction(action), clock.time(monotonic: moment))
       case .lose(let kernelCount, let records, let detail):
         tell(ledger.lose(kernelCount: kernelCount, records: records, detail: detail))
       }
@@ -160,7 +161,8 @@ package final class WitnessLoop {
     switch event {
     case .oomKill(let kill): ledger.drop(kernelCount: isPast ? 0 : Int64(kill.victim.kernelCount))
     case .loss(let loss): ledger.drop(kernelCount: loss.kernelCount, loss: true)
-    case .streamStart, .oomOutcome, .oomNoKill, .pressure, .policyAction, .streamEnd: ledger.drop(kernelCount: 0)
+    case .streamStart, .oomOutcome, .oomNoKill, .pressure, .policyAction, .guardAction, .streamEnd:
+      ledger.drop(kernelCount: 0)
     }
   }
 

@@ -92,7 +92,7 @@ final class HostLog {
       switch logged.event {
       case .oomKill(let kill): actions.append(.tellLogged(kill, at: moment, isPast: true))
       case .oomOutcome(let outcome): actions.append(.tellOutcome(outcome, at: moment))
-      case .oomNoKill, .streamStart, .loss, .pressure, .policyAction, .streamEnd: break
+      case .oomNoKill, .streamStart, .loss, .pressure, .policyAction, .guardAction, .streamEnd: break
       }
     }
     return true

@@ -47,7 +47,7 @@ final class KmsgInput: WitnessInput {
       case .oomKill(let kill): actions.append(.tell(kill, at: moment, startBootNanoseconds: nil))
       case .oomNoKill(let noKill): actions.append(.tellNoKill(noKill, at: moment))
       case .oomOutcome(let outcome): actions.append(.tellOutcome(outcome, at: moment))
-      case .streamStart, .loss, .pressure, .policyAction, .streamEnd: break
+      case .streamStart, .loss, .pressure, .policyAction, .guardAction, .streamEnd: break
       }
     }
   }

@@ -52,20 +52,10 @@ final class TracedHost {
   /// Only version 2 kills whole groups.
   var hasGroupKills: Bool { cgroups.hierarchy?.version != 1 }
 
-  /// Lets go of what only the start needed, locks the rest, and says what could not be had: the host may be short of
-  /// memory when it matters.
+  /// Lets go of what only the start needed, locks the rest, and says what could not be had.
   func protectItself() {
     SelfProtection.forgetStart()
-    for refusal in SelfProtection.apply() {
-      switch refusal {
-      case .oomScoreAdj(let number):
-        Diagnostic.say(
-          "the kernel may choose this process as a victim: oom_score_adj -1000 was refused, "
-            + "\(Wording.text(number)) (needs CAP_SYS_RESOURCE)")
-      case .memoryLock(let number):
-        Diagnostic.say("memory is not locked: \(Wording.text(number)) (needs CAP_IPC_LOCK)")
-      }
-    }
+    OwnProtection.apply()
   }
 
   /// Keeps the right to read other users' /proc, to name control groups and to lock memory, and to run the iterator

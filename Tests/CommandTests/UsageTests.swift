@@ -30,6 +30,28 @@ import Testing
     Bad(
       arguments: ["trace", "--ring-bytes", "2000000000"],
       sentence: "Error: --ring-bytes takes 1 to 1073741824, not 2000000000"),
+    Bad(
+      arguments: ["guard", "-m", "5,10"],
+      sentence: "Error: --memory: SIGKILL's threshold 10 is above SIGTERM's 5: memory falls past the higher one first"),
+    Bad(arguments: ["guard", "--swap", "101"], sentence: "Error: --swap: 101 is out of range"),
+    Bad(
+      arguments: ["guard", "--memory-size", "1G"],
+      sentence: "Error: --memory-size takes a number, or two as in 10,5, not '1G'"),
+    Bad(arguments: ["guard", "--prefer", "a(b"], sentence: "Error: --prefer 'a(b', byte 2: this ( has no )"),
+    Bad(
+      arguments: ["guard", "--ignore", "unit=[z-a]"],
+      sentence: "Error: --ignore 'unit=[z-a]', byte 7: this range is not in order"),
+    Bad(
+      arguments: ["guard", "--avoid", ""], sentence: "Error: --avoid '', byte 1: an empty pattern matches everybody"),
+    Bad(
+      arguments: ["guard", "--earlyoom-args", "-m 5 --nope"],
+      sentence: "Error: --earlyoom-args: earlyoom has no option --nope"),
+    Bad(
+      arguments: ["guard", "--earlyoom-args", "--prefer 'x"],
+      sentence: "Error: --earlyoom-args: a quote that begins in line 1 does not end"),
+    Bad(
+      arguments: ["guard", "--process-group", "--whole-cgroup"],
+      sentence: "Error: --process-group and --whole-cgroup: one of them"),
     Bad(arguments: ["replay"], sentence: "Error: Missing expected argument '<file>'"),
     Bad(arguments: ["witness"], sentence: "Error: Unexpected argument 'witness'"),
   ]
@@ -48,7 +70,7 @@ import Testing
       "", "trace", "analyze", "scores", "next", "cgroup", "containers", "limits", "pressure", "pressure watch",
       "pressure status", "doctor", "check", "replay", "protect", "protect plan", "protect apply",
       "protect revert",
-      "protect audit", "protect watch", "protect systemd", "protect presets",
+      "protect audit", "protect watch", "protect systemd", "protect presets", "guard", "guard run", "guard status",
     ])
   func helpTexts(command: String) {
     let ended = Program.run(Program.oomwitness, command.split(separator: " ").map(String.init) + ["--help"])

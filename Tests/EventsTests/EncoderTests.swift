@@ -63,6 +63,8 @@ import Testing
       #"{"node":0,"name":"DMA32","free_pages":308,"min_pages":1008}]},"#,
       #""pressure_stall":{"some":{"avg10":12.05,"avg60":0.66,"avg300":1.00,"total_us":32641004},"#,
       #""full":{"avg10":0.00,"avg60":0.02,"avg300":0.05,"total_us":2481647}},"#,
+      #""after_guard_action":{"by":"earlyoom","signal":"SIGTERM","pid":8,"comm":"h\#u{fffd}","comm_hex":"68ff","#,
+      #""milliseconds":120},"#,
       #""explanation":"The kernel killed h\#u{fffd} (pid 42) in container web of pod shop/cart-0, which held 32.4 MiB of memory and 160 KiB in swap, "#,
       #"because this container was at its limit of 32.0 MiB when h\#u{fffd} (pid 50) asked for memory and its "#,
       #"9164 points with an oom_score_adj of 100 were the most among 3 processes, 64 above the next.","#,

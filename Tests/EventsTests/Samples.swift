@@ -46,6 +46,7 @@ enum Samples {
         average10Hundredths: 1205, average60Hundredths: 66, average300Hundredths: 100, totalMicroseconds: 32_641_004),
       full: .init(average10Hundredths: 0, average60Hundredths: 2, average300Hundredths: 5, totalMicroseconds: 2_481_647)
     )
+    kill.afterGuardAction = AfterGuardAction(by: "earlyoom", signal: .SIGTERM, pid: 8, comm: broken, milliseconds: 120)
     kill.decisionToEventMicroseconds = 781
     return kill
   }
@@ -241,6 +242,34 @@ enum Samples {
     return event
   }
 
+  static var fullGuardAction: GuardAction {
+    var action = minimalGuardAction
+    action.by = "oomwitness"
+    action.signal = .SIGTERM
+    action.id = 7
+    action.sender = GuardAction.Sender(pid: 9, comm: broken)
+    action.scope = .memcg
+    action.cgroup = brokenGroup
+    action.threshold = GuardAction.Threshold(cause: .memory)
+    action.threshold?.availablePages = 1000
+    action.threshold?.swapFreePages = 0
+    action.threshold?.stallHundredths = 6005
+    action.reading = GuardReading(totalPages: 10_000, availablePages: 900, swapTotalPages: 100, swapFreePages: 0)
+    action.reading?.someHundredths = 7000
+    action.reading?.fullHundredths = 6010
+    action.victim = victim
+    action.badness = badness
+    action.bonusPages = -4500
+    action.candidates = candidates
+    action.membersLeftOut = 3
+    action.thresholdToSignalMicroseconds = 812
+    action.signalToExitMicroseconds = 20_101
+    action.freedBytes = 34_000_896
+    action.error = "operation not \"permitted\""
+    return action
+  }
+  static let minimalGuardAction = GuardAction(by: "earlyoom", outcome: .sent)
+
   static var fullEnd: StreamEnd {
     var end = minimalEnd
     end.kills = 7
@@ -263,14 +292,16 @@ enum Samples {
   static var full: [Event] {
     [
       .streamStart(fullStart), .oomKill(fullKill), .oomOutcome(fullOutcome), .oomNoKill(fullNoKill), .loss(fullLoss),
-      .pressure(fullPressure), .pressure(cleanup), .policyAction(fullAction), .streamEnd(fullEnd),
+      .pressure(fullPressure), .pressure(cleanup), .policyAction(fullAction), .guardAction(fullGuardAction),
+      .streamEnd(fullEnd),
     ]
   }
 
   static var minimal: [Event] {
     [
       .streamStart(minimalStart), .oomKill(minimalKill), .oomOutcome(minimalOutcome), .oomNoKill(minimalNoKill),
-      .loss(minimalLoss), .pressure(minimalPressure), .policyAction(minimalAction), .streamEnd(minimalEnd),
+      .loss(minimalLoss), .pressure(minimalPressure), .policyAction(minimalAction), .guardAction(minimalGuardAction),
+      .streamEnd(minimalEnd),
     ]
   }
 }

@@ -136,6 +136,18 @@ struct SchemaTests {
       event.cleanup = .init(action: action, availableBeforePages: 1, availableAfterPages: 2, milliseconds: 0)
       events.append(.pressure(event))
     }
+    for outcome in GuardAction.Outcome.allCases {
+      var action = Samples.minimalGuardAction
+      action.outcome = outcome
+      action.signal = .SIGKILL
+      events.append(.guardAction(action))
+    }
+    for cause in GuardAction.Threshold.Cause.allCases {
+      var action = Samples.minimalGuardAction
+      action.threshold = GuardAction.Threshold(cause: cause)
+      action.cgroup = Samples.group
+      events.append(.guardAction(action))
+    }
     for reason in Loss.Reason.allCases {
       events.append(.loss(Loss(reason: reason, kernelCount: 1, records: 1, detail: "d")))
     }
@@ -176,6 +188,7 @@ struct SchemaTests {
     let levels = PressureLevel.allCases.map(\.name).sorted().joined(separator: " ")
     let expected = [
       line("cleanup_action", PressureEvent.Cleanup.Action.self), line("decision_path", Decision.Path.self),
+      line("guard_cause", GuardAction.Threshold.Cause.self), line("guard_outcome", GuardAction.Outcome.self),
       line("loss_reason", Loss.Reason.self),
       line("no_kill_reason", OOMNoKill.Reason.self), line("points_source", PointsSource.self),
       line("policy_cause", PolicyAction.Cause.self), line("policy_outcome", PolicyAction.Outcome.self),

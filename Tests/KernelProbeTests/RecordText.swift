@@ -27,6 +27,9 @@ func text(_ record: KernelRecord) -> String {
   case .noKill(let n):
     "no kill at \(n.monotonicNanoseconds) by \(text(n.trigger)): \(n.reason.rawValue) \(n.considered) "
       + "\(text(n.pid))/\(text(n.tid)) '\(n.comm.name.text)' domain \(text(n.domainPages)) limit \(text(n.limitCgroupID))"
+  case .guardSignal(let g):
+    "guard at \(g.monotonicNanoseconds): \(g.senderComm.name.text) \(g.senderPID) sent \(g.signal.rawValue) to "
+      + "\(g.comm.name.text) \(g.pid)"
   case .outcome(let o): "outcome at \(o.monotonicNanoseconds): \(text(o.pid))/\(o.tid) \(o.stage)"
   }
 }

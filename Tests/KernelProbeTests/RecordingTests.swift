@@ -74,7 +74,7 @@ import Testing
     let read = RecordingTests.read(path)
     #expect(read.context == RecordingTests.context)
     #expect(read.told == Wire.all.flatMap { Wire.decode($0) })
-    #expect(read.told.count == 9)
+    #expect(read.told.count == 10)
     #expect(read.failure == nil)
   }
 

@@ -143,6 +143,17 @@ enum Wire {
     return record
   }
 
+  static func guardSignal(_ number: UInt32) -> ow_guard {
+    var record = ow_guard()
+    record.header = header(OW_GUARD)
+    record.sender_pid = 7
+    record.signal = number
+    (record.pid, record.tid) = (20, 21)
+    set(&record.sender_comm, "earlyoom")
+    set(&record.comm, "hog")
+    return record
+  }
+
   static var end: ow_decision_end {
     var record = ow_decision_end()
     record.header = header(OW_DECISION_END)
@@ -156,7 +167,7 @@ enum Wire {
       bytes(decision), candidates([candidate(50), candidate(60)]),
       cgroup([(7, 8192), (1, .max)], names: Array("b\0\0".utf8)),
       argv("a\0b c\0"), bytes(kill()), bytes(end), bytes(noKill(OW_NO_KILLABLE_PROCESS)),
-      bytes(outcome(OW_EXIT.rawValue)),
+      bytes(outcome(OW_EXIT.rawValue)), bytes(guardSignal(9)),
     ]
   }
 

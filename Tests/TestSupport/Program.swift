@@ -44,8 +44,16 @@ public final class Program {
       for pointer in argv + envp { free(pointer) }
       posix_spawn_file_actions_destroy(&actions)
     }
+    // What the test process blocks, its children would never get.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    defer { posix_spawnattr_destroy(&attributes) }
     var child: pid_t = 0
-    let error = posix_spawn(&child, path, &actions, nil, argv, envp)
+    let error = posix_spawn(&child, path, &actions, &attributes, argv, envp)
     pid = error == 0 ? child : -1
     if error != 0 { status = 127 }
   }
@@ -212,6 +220,25 @@ public final class ScratchCgroup {
   /// Runs a shell that moves itself in, and then becomes the command.
   public func run(_ command: String) -> Program.Ended {
     Program("/bin/sh", ["-c", "echo $$ > '\(folder)/cgroup.procs'; \(command)"]).wait()
+  }
+
+  /// The same without waiting for its end.
+  public func start(_ command: String) -> Program {
+    Program("/bin/sh", ["-c", "echo $$ > '\(folder)/cgroup.procs'; \(command)"])
+  }
+
+  /// How often the kernel counted a kill here.
+  public var kernelKills: Int {
+    let text = Files.text(folder + (version == 1 ? "/memory.oom_control" : "/memory.events")) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
+    return line.flatMap { Int($0.dropFirst("oom_kill ".count)) } ?? -1
+  }
+
+  /// Kills whoever is left in it, by pid.
+  public func end() {
+    for line in (Files.text(folder + "/cgroup.procs") ?? "").split(separator: "\n") {
+      if let pid = pid_t(line), pid > 1 { kill(pid, SIGKILL) }
+    }
   }
 
   deinit {

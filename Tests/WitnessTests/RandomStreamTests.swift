@@ -103,7 +103,8 @@ import Testing
       case .tell(let kill, _, _): killed.insert(kill.victim.pid)
       case .tellOutcome(let outcome, _):
         #expect(killed.contains(outcome.pid), "an end before its kill: seed \(seed)")
-      case .tellLogged, .tellNoKill, .lose: Issue.record("nothing else can come of these streams: seed \(seed)")
+      case .tellLogged, .tellNoKill, .tellGuard, .lose:
+        Issue.record("nothing else can come of these streams: seed \(seed)")
       }
     }
   }

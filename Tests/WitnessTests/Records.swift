@@ -160,6 +160,7 @@ extension [Assembler.Action] {
         case .tell(let kill, let moment, _): (.oomKill(kill), moment)
         case .tellOutcome(let outcome, let moment): (.oomOutcome(outcome), moment)
         case .tellNoKill(let noKill, let moment): (.oomNoKill(noKill), moment)
+        case .tellGuard(let action, let moment): (.guardAction(action), moment)
         case .tellLogged, .lose: nil
         }
       guard let (event, moment) = told else { return nil }

@@ -26,7 +26,8 @@ enum ow_kind {
 	OW_DECISION_END = 6, /* oom_kill_process() has returned: nothing more comes of this decision */
 	OW_NO_KILL = 7,	     /* out of memory, and nobody was killed */
 	OW_OUTCOME = 8,	     /* reaper and exit of a victim */
-	OW_KINDS = 9,
+	OW_GUARD = 9,	     /* another program that guards memory sent a signal */
+	OW_KINDS = 10,
 };
 
 /* First of every record. `decision` is 0 where the record belongs to none. */
@@ -216,5 +217,17 @@ struct ow_outcome {
 	__u32 padding;
 };
 _Static_assert(sizeof(struct ow_outcome) == 40, "ow_outcome");
+
+/* earlyoom and its like have sent SIGTERM or SIGKILL; the one that got it need not have ended of it. */
+struct ow_guard {
+	struct ow_header header;
+	__s32 sender_pid;
+	__u32 signal;
+	__s32 pid;
+	__s32 tid;
+	char sender_comm[OW_COMM_BYTES];
+	char comm[OW_COMM_BYTES];
+};
+_Static_assert(sizeof(struct ow_guard) == 72, "ow_guard");
 
 #endif

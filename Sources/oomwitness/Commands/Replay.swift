@@ -52,6 +52,7 @@ struct Replay: ParsableCommand {
       return (.oomKill(kill), moment)
     case .tellOutcome(let outcome, let moment): return (.oomOutcome(outcome), moment)
     case .tellNoKill(let noKill, let moment): return (.oomNoKill(noKill), moment)
+    case .tellGuard(let action, let moment): return (.guardAction(action), moment)
     case .tellLogged, .lose: return nil
     }
   }
