@@ -57,6 +57,12 @@ struct CgroupFinder {
     }
     return Diagnostic.fail(
       "'\(shown)' is no cgroup, pid, container, pod or unit of this host (`oomwitness cgroup` and "
-        + "`oomwitness containers` list them)")
+        + "`oomwitness containers` list them)\(refusedFiles)")
+  }
+
+  /// Why a container may have no name.
+  private var refusedFiles: String {
+    guard table.containers.filesRefused > 0, let last = table.containers.lastFileRefused else { return "" }
+    return "; a container may lack its name, since \(TerminalText.safe(last)) is half written or cannot be read"
   }
 }

@@ -29,7 +29,7 @@ extension KillTests {
         "auto", "kmsg",
       ])
     func sinceBoot(probe: String) throws {
-      KillTests.awaitReports()
+      RealKills.awaitReports()
       let (before, during) = ("oomwitness-before-\(probe)-\(getpid())", "oomwitness-during-\(probe)-\(getpid())")
       _ = ScratchCgroup(before, limitBytes: 32 << 20).run(KillTests.hog)
       let counted = BackfillTests.oomKillCount()
@@ -70,7 +70,7 @@ extension KillTests {
 
     @Test("without --since-boot nothing of before is told, and the count ends the stream after one kill of now")
     func countIsOfNow() {
-      KillTests.awaitReports()
+      RealKills.awaitReports()
       let before = "oomwitness-old-\(getpid())"
       _ = ScratchCgroup(before, limitBytes: 32 << 20).run(KillTests.hog)
       let (events, _) = KillTests.traced(["--comm", "python3"], group: "oomwitness-new-\(getpid())")

@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 /// `oomwitness containers` over groups that are named as engines name them, with real kills in them.
-@Suite(.serialized, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+@Suite(
+  .serialized, .realKills, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
 struct ContainersTests {
   private static let hog = "/usr/bin/python3 -c 'x=[bytearray(1<<20) for _ in range(200)]'"
 
@@ -23,7 +24,7 @@ struct ContainersTests {
 
   @Test("a child's kill while pid 1 lives on is counted, dated and named; the rest is told as the kernel has it")
   func killedChild() throws {
-    KillTests.awaitReports()
+    RealKills.awaitReports()
     let groups = ScratchGroups()
     let id = MadeID.next()
     let path = groups.add("docker/\(id)", limitBytes: 32 << 20)

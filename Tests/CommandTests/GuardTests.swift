@@ -6,7 +6,8 @@ import Testing
 /// The guard in scratch cgroups: it ends who is to be ended, before the kernel does, and tells it.
 ///
 /// Each guards its own group by --cgroup; nothing outside of it may be taken.
-@Suite(.serialized, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+@Suite(
+  .serialized, .realKills, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
 struct GuardTests {
   /// Takes 1 MiB after another, pausing, up to so many; then waits.
   static func hog(_ mebibytes: Int, pause: Double = 0.002, before: String = "") -> String {
@@ -256,6 +257,7 @@ struct GuardTests {
     #expect(tracer.waitForOutput(containing: "stream_start"))
     let sleeper = Program("/bin/sleep", ["60"])
     #expect(Program.run("/bin/kill", ["-TERM", "\(Program("/bin/sleep", ["60"]).pid)"]).status == 0)
+    for _ in 0..<1000 where Files.text("/proc/\(sleeper.pid)/comm") != "sleep\n" { usleep(5000) }
     let sender = Program(copy + "/earlyoom", ["-KILL", "\(sleeper.pid)"])
     #expect(sender.wait().status == 0 && sleeper.wait().status == 128 + SIGKILL)
     #expect(tracer.waitForOutput(containing: "guard_action"), "\(tracer.outputSoFar)")

@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 /// Real kills in scratch cgroups, told by the binary, held against the kernel's own log.
-@Suite(.serialized, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+@Suite(
+  .serialized, .realKills, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
 struct KillTests {
   static let hog = "exec /usr/bin/python3 -c 'x=[bytearray(1<<20) for _ in range(200)]'"
 
@@ -23,29 +24,9 @@ struct KillTests {
     return (Line.all(in: ended.output), ended)
   }
 
-  /// The kernel prints ten reports in five seconds, and of a kill beyond them one line: waits until the next is printed
-  /// whole, whoever the last ones were of. Kernel: mm/oom_kill.c, oom_kill_process(), oom_rs.
-  static func awaitReports() {
-    for _ in 0..<100 {
-      var now = timespec()
-      clock_gettime(CLOCK_MONOTONIC, &now)
-      // The log's clock may be a little off: six seconds, and not five.
-      let recent = Program.run("/bin/dmesg", []).output.split(separator: "\n").filter { line in
-        guard line.hasPrefix("["), let end = line.firstIndex(of: "]"), line.contains("Killed process ") else {
-          return false
-        }
-        let seconds = Double(line[line.index(after: line.startIndex)..<end].trimmingCharacters(in: .whitespaces))
-        return (seconds ?? 0) > Double(now.tv_sec - 6)
-      }
-      if recent.count < 9 { return }
-      usleep(100_000)
-    }
-    Issue.record("somebody kills without end, and the kernel prints no whole reports")
-  }
-
   @Test("a kill is told once, with the kernel's own numbers", arguments: ["auto", "tracepoint", "kmsg"])
   func oneKill(probe: String) throws {
-    KillTests.awaitReports()
+    RealKills.awaitReports()
     let group = "oomwitness-one-\(probe)-\(getpid())"
     let last = probe == "kmsg" ? "\"type\":\"oom_kill\"" : "\"type\":\"oom_outcome\""
     let (events, ended) = KillTests.traced(

@@ -272,7 +272,7 @@ import Testing
 
   @Test(
     "a group that was killed is told to be raised, from its own counters and this host's log",
-    .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+    .realKills, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
   func killed() {
     let number = LimitsTests.started.add(1, ordering: .relaxed).newValue
     let group = ScratchCgroup("oomwitness-limits-\(getpid())-\(number)", limitBytes: 32 << 20)

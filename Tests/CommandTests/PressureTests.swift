@@ -61,7 +61,7 @@ import Testing
 
   @Test(
     "a group that fills goes through all levels and back, each told once, with who fills it; each line is the schema's",
-    .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+    .realKills, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
   func fills() throws {
     let filled = FilledGroup("levels")
     filled.hold(mebibytes: 40)
@@ -121,7 +121,7 @@ import Testing
 
   @Test(
     "a group that goes away is told once, and the watch goes on",
-    .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+    .realKills, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
   func vanishes() {
     let name = "oomwitness-gone-\(getpid())"
     var group: ScratchCgroup? = ScratchCgroup(name, limitBytes: 64 << 20)
@@ -170,7 +170,7 @@ import Testing
 
   @Test(
     "of a group its own limit counts, and the highest level of all is the status",
-    .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
+    .realKills, .enabled(if: Requirement.allowsRealKills, Comment(rawValue: Requirement.realKills ?? "")))
   func groupStatus() throws {
     let group = ScratchCgroup("oomwitness-status-\(getpid())", limitBytes: 64 << 20)
     let ended = Program.run(

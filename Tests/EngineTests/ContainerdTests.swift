@@ -5,7 +5,7 @@ import Testing
 
 /// Kills in containers of a real containerd, which says that there was an OOM in a container and not whom it killed.
 @Suite(
-  .serialized,
+  .serialized, .realKills,
   .enabled(
     if: Requirement.mustRun || ContainerdEngine.refusal == nil, Comment(rawValue: ContainerdEngine.refusal ?? "")),
   .engine { try ContainerdEngine() })

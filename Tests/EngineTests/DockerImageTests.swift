@@ -5,7 +5,7 @@ import Testing
 
 /// The image of deploy/Containerfile, run as deploy/README.md says, tells a kill in another container.
 @Suite(
-  .serialized,
+  .serialized, .realKills,
   .enabled(if: Requirement.mustRun || DockerEngine.refusal == nil, Comment(rawValue: DockerEngine.refusal ?? "")),
   .engine { try DockerEngine() })
 struct DockerImageTests {

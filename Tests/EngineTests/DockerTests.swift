@@ -4,7 +4,7 @@ import Testing
 
 /// Kills in containers of a real dockerd: what it says of them, and what we do.
 @Suite(
-  .serialized,
+  .serialized, .realKills,
   .enabled(if: Requirement.mustRun || DockerEngine.refusal == nil, Comment(rawValue: DockerEngine.refusal ?? "")),
   .engine { try DockerEngine() })
 struct DockerTests {
@@ -93,6 +93,7 @@ struct DockerTests {
 
   @Test("this host's log names the container for as long as its state is there")
   func log() throws {
+    RealKills.awaitReports()
     let traced = try TracedContainer(ContainerOrder("logged", ContainerOrder.hog), by: engine)
     let logged = try #require(traced.logged)
     #expect(["log", "kmsg"].contains(logged.text("source")))

@@ -5,7 +5,7 @@ import Testing
 
 /// Kills in containers of a real podman, which never says that it was an OOM on cgroup v1.
 @Suite(
-  .serialized,
+  .serialized, .realKills,
   .enabled(if: Requirement.mustRun || PodmanEngine.refusal == nil, Comment(rawValue: PodmanEngine.refusal ?? "")),
   .engine { try PodmanEngine() })
 struct PodmanTests {

@@ -116,21 +116,32 @@ struct ContainerCacheTests {
     #expect(resolver.owner(ofCgroup: KernelName(pod))?.displayName == "shop/cart-0/web")
   }
 
-  @Test("one search does for groups that come after it, and an engine that starts later is found by the next")
+  @Test("an engine that starts later is found at once, and when much was searched in vain after a moment")
   func searches() throws {
     let fixture = try Fixture(["proc/7/comm": "a\n"])
     let clock = Clock()
     let resolver = ContainerResolver(root: fixture.root) { clock.now }
     func name(_ path: String) -> String? { resolver.owner(ofCgroup: KernelName(path))?.displayName }
+    func start(_ pid: Int, state: String, container: String) throws {
+      try fixture.write(KernelName("proc/\(pid)/comm"), Array("containerd\n".utf8))
+      try fixture.write(KernelName("proc/\(pid)/cmdline"), Array("containerd\0--state=\(state)\0".utf8))
+      try fixture.write(
+        KernelName("\(state)/io.containerd.runtime.v2.task/default/\(container)/config.json"),
+        Array(Made.bundle("").utf8))
+    }
     resolver.prepare()
-    try fixture.write(KernelName("proc/8/comm"), Array("containerd\n".utf8))
-    try fixture.write(KernelName("proc/8/cmdline"), Array("containerd\0--state=/s\0".utf8))
-    try fixture.write(
-      KernelName("s/io.containerd.runtime.v2.task/default/c1/config.json"), Array(Made.bundle("").utf8))
-    #expect(name("/default/c1") == nil)
-    clock.now = ContainerResolver.negativeNanoseconds
+    try start(8, state: "/s", container: "c1")
+    // A container's path alone asks for a search; names of containerd's are known after one.
+    _ = name("/docker/\(Made.id)")
     #expect(name("/default/c1") == "c1")
     #expect(name("/default/c2") == nil)
+    for number in 10..<50 { _ = name("/docker/" + String(Made.id.dropLast(2)) + "\(number)") }
+    try start(9, state: "/t", container: "c3")
+    _ = name("/docker/\(Made.id2)")
+    #expect(name("/default/c3") == nil)
+    clock.now = ContainerResolver.negativeNanoseconds
+    _ = name("/docker/\(Made.id3)")
+    #expect(name("/default/c3") == "c3")
   }
 
   @Test("a process is its group's, and one that is gone nobody's")

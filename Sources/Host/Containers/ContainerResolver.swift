@@ -16,10 +16,12 @@ package final class ContainerResolver {
   package static let keptNanoseconds: Int64 = 600_000_000_000
   /// So long nobody looks again for what was not found.
   package static let negativeNanoseconds: Int64 = 2_000_000_000
-  /// A search for engines looks at each process of the host: no sooner after the last than this, and no sooner than so many
+  /// A search for engines looks at each process of the host: on average no more often than this, nor than so many
   /// times what that took.
   package static let searchGapNanoseconds: Int64 = 250_000_000
   static let searchShare: Int64 = 50
+  /// What was not used of that, up to so long, is there for several at once: containers die together.
+  static let searchBurstNanoseconds: Int64 = 2_000_000_000
 
   /// Files of runtimes that were there and could not be used, and the last of them: no right to read it, half written, too
   /// large, no regular file.
@@ -60,9 +62,14 @@ package final class ContainerResolver {
   }
 
   /// Source: clock_gettime(2), CLOCK_MONOTONIC.
-  package static func monotonic() -> Int64 {
+  package static func monotonic() -> Int64 { nanoseconds(CLOCK_MONOTONIC) }
+
+  /// Source: clock_gettime(2), CLOCK_THREAD_CPUTIME_ID.
+  private static var processorNanoseconds: Int64 { nanoseconds(CLOCK_THREAD_CPUTIME_ID) }
+
+  private static func nanoseconds(_ clock: clockid_t) -> Int64 {
     var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
+    clock_gettime(clock, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 
@@ -118,9 +125,12 @@ package final class ContainerResolver {
   /// False where that was done a moment ago.
   private func search(_ now: Int64) -> Bool {
     guard let processes, now >= nextSearchAt else { return false }
+    let before = ContainerResolver.processorNanoseconds
     lookup.search(processes: processes)
-    let end = self.now()
-    nextSearchAt = end + max(ContainerResolver.searchGapNanoseconds, (end - now) * ContainerResolver.searchShare)
+    // Of a processor, not of the clock: on a host that is busy a search lasts long and costs no more.
+    let spent = ContainerResolver.processorNanoseconds - before
+    let cost = max(ContainerResolver.searchGapNanoseconds, spent * ContainerResolver.searchShare)
+    nextSearchAt = max(nextSearchAt, self.now() - ContainerResolver.searchBurstNanoseconds) + cost
     return true
   }
 
