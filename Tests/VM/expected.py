@@ -14,7 +14,7 @@
     group=PATH       the group that died as one      message=TEXT       is in the message of each kill
     swapped=yes      the victim's row has pages in swap
     from_log=N+      kills that the tracer told from the log, beside those of its probes
-    owner=NAMESPACE/POD/CONTAINER        whom the tracer told that each victim belongs to; trigger_owner, limit_owner the same of those
+    owner=NAMESPACE/POD/CONTAINER        whom the tracer told that each victim belongs to; trigger_owner, limit_owner the same of those; `,...` as above
 """
 
 from __future__ import annotations
@@ -116,4 +116,6 @@ def keeps(value: str, seen: object) -> bool:
     if isinstance(seen, list):
         names = [unescape(name.encode()) for name in value.removesuffix(",...").split(",")]
         return (seen[: len(names)] if value.endswith(",...") else seen) == names
+    if value.endswith(",..."):
+        return value.removesuffix(",...") in seen
     return seen in ({value}, {value.encode()})
