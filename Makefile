@@ -14,7 +14,7 @@ BPF_SOURCES := $(wildcard bpf/*.c) $(BPF_HEADERS)
 SKELETONS := $(BPF_OBJECTS:%=bpf/include/%.skel.h) $(patsubst %,bpf/include/%.lskel.h,tasks rank)
 ARM64 := .build/vm-arm64
 # One file that needs nothing of the host but its kernel; and it starts in half the time. Its size: docs/decisions.md.
-SWIFT_FLAGS = -c release -Xswiftc -static-executable -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=all \
+SWIFT_FLAGS = -c release -Xswiftc -static-executable -Xswiftc -use-ld=lld -Xlinker --icf=all \
 	$(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libbpf libelf)))
 
 .DEFAULT_GOAL := build

@@ -18,6 +18,8 @@
 import PackageDescription
 
 let settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// Small code, for all but the reader of logs, which goes through gigabytes.
+let small = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 let package = Package(
   name: "oomwitness",
@@ -26,38 +28,38 @@ let package = Package(
   ],
   targets: [
     // MARK: Events
-    .target(name: "Events", swiftSettings: settings),
+    .target(name: "Events", swiftSettings: small),
 
     // MARK: KernelProbe
     .systemLibrary(
       name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
     .target(name: "CProbe", path: "bpf", sources: ["CProbe.c"], publicHeadersPath: "include"),
-    .target(name: "KernelProbe", dependencies: ["CProbe", "CLibbpf", "Events"], swiftSettings: settings),
+    .target(name: "KernelProbe", dependencies: ["CProbe", "CLibbpf", "Events"], swiftSettings: small),
 
     // MARK: Host
     .systemLibrary(name: "CLinux"),
     .target(
       name: "Host", dependencies: ["CLinux", "Events"],
-      swiftSettings: settings),
+      swiftSettings: small),
 
     // MARK: KernelLog
     .target(name: "KernelLog", dependencies: ["CLinux", "Events"], swiftSettings: settings),
 
     // MARK: Policy
-    .target(name: "Policy", dependencies: ["Events"], swiftSettings: settings),
+    .target(name: "Policy", dependencies: ["Events"], swiftSettings: small),
 
     // MARK: Configuration
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-    .target(name: "Configuration", dependencies: ["CYAML", "Events", "Policy"], swiftSettings: settings),
+    .target(name: "Configuration", dependencies: ["CYAML", "Events", "Policy"], swiftSettings: small),
 
     // MARK: Witness
-    .target(name: "Witness", dependencies: ["Host", "Events"], swiftSettings: settings),
+    .target(name: "Witness", dependencies: ["Host", "Events"], swiftSettings: small),
 
     // MARK: Sinks
-    .target(name: "Sinks", dependencies: ["Events"], swiftSettings: settings),
+    .target(name: "Sinks", dependencies: ["Events"], swiftSettings: small),
 
     // MARK: Report
-    .target(name: "Report", dependencies: ["Events"], swiftSettings: settings),
+    .target(name: "Report", dependencies: ["Events"], swiftSettings: small),
 
     // MARK: oomwitness
     .executableTarget(
@@ -66,7 +68,7 @@ let package = Package(
         "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: settings),
+      swiftSettings: small),
 
     // MARK: Tests
     .testTarget(name: "EventsTests", dependencies: ["Events", "TestSupport"], swiftSettings: settings),
