@@ -13,6 +13,8 @@ package final class ReadableFile {
 
   /// The path, or "standard input".
   package let name: String
+  /// It is a pipe or the like: who writes it may take its time, and somebody may wait for what comes of it.
+  package let isStream: Bool
   private let descriptor: Int32
   /// The program that makes it readable, until it has ended.
   private var child: (program: String, pid: pid_t)?
@@ -24,6 +26,8 @@ package final class ReadableFile {
     name = isStandardInput ? "standard input" : path
     let opened = isStandardInput ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC)
     guard opened >= 0 else { throw .system(operation: .open, path: KernelName(name), errno: errno) }
+    var status = stat()
+    isStream = fstat(opened, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
     guard let program = ReadableFile.program(forFirst: ReadableFile.firstBytes(opened)) else {
       posix_fadvise(opened, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
       (descriptor, child) = (opened, nil)

@@ -63,7 +63,7 @@ struct Analyze: ParsableCommand {
 /// Reads log after log, and writes what they tell.
 private final class AnalyzedLogs {
   /// Bytes that the sink is given at once; its queue is larger.
-  private static let pieceBytes = 1024 * 1024
+  private static let pieceBytes = 256 * 1024
 
   private let options: Analyze
   private let host: TracedHost?
@@ -74,6 +74,8 @@ private final class AnalyzedLogs {
   private var encoder: AnalysisEncoder
   private var statistics = KillStatistics()
   private let sink = DescriptorSink()
+  /// Not written yet.
+  private var waiting: [UInt8] = []
 
   init(_ options: Analyze) throws {
     self.options = options
@@ -109,8 +111,12 @@ private final class AnalyzedLogs {
       var log = LogFile(source, calendar: LogCalendar(nowWallNanoseconds: clock.wall), numbers: numbers)
       func tell(_ event: LocatedEvent) { write(event, wall: event.logged.wallNanoseconds, log: "log \(place + 1)") }
       do throws(HostError) {
-        let file = try AheadReader(ReadableFile(path: path)) { LogFile.places(in: $0) }
-        while try file.next({ piece, places in log.take(piece, places: places, tell: tell) }) {}
+        let file = try ReadableFile(path: path)
+        let isStream = file.isStream
+        let reader = try AheadReader(file) { LogFile.places(in: $0) }
+        while try reader.next({ piece, places in log.take(piece, places: places, tell: tell) }) {
+          if isStream { putWaiting() }
+        }
       } catch {
         Diagnostic.say(Wording.sentence(error))
         isWhole = false
@@ -133,6 +139,7 @@ private final class AnalyzedLogs {
     case .html: put(page.end(statistics, advice.list, omitted: advice.omitted, isWhole: isWhole))
     case .ndjson: break
     }
+    putWaiting()
     sink.drain(timeoutMilliseconds: 10_000)
     if let number = sink.failure { throw Diagnostic.fail("cannot write standard output: \(Wording.text(number))") }
   }
@@ -160,11 +167,18 @@ private final class AnalyzedLogs {
     }
   }
 
-  /// A file is read no faster than its reader takes what it tells.
+  /// In large pieces: each wakes who reads them, perhaps on the processor that reads ahead for us.
   private func put(_ bytes: [UInt8]) {
-    for start in stride(from: 0, to: bytes.count, by: AnalyzedLogs.pieceBytes) {
-      _ = sink.write(Array(bytes[start..<min(bytes.count, start + AnalyzedLogs.pieceBytes)]))
+    waiting += bytes
+    if waiting.count >= AnalyzedLogs.pieceBytes { putWaiting() }
+  }
+
+  /// A file is read no faster than its reader takes what it tells.
+  private func putWaiting() {
+    for start in stride(from: 0, to: waiting.count, by: AnalyzedLogs.pieceBytes) {
+      _ = sink.write(Array(waiting[start..<min(waiting.count, start + AnalyzedLogs.pieceBytes)]))
       while sink.isWaiting, !sink.isClosed { sink.drain(timeoutMilliseconds: 1000) }
     }
+    waiting.removeAll(keepingCapacity: true)
   }
 }
