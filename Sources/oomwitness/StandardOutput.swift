@@ -24,4 +24,17 @@ enum StandardOutput {
 
   /// One JSON text and a newline.
   static func show(_ json: borrowing JSONWriter) throws { try show(json.bytes + [0x0a]) }
+
+  /// Each row as a line of JSON.
+  static func show<Row>(lines rows: [Row], _ encode: (Row, inout JSONWriter) -> Void) throws {
+    var lines: [UInt8] = []
+    var json = JSONWriter(reserving: 1024)
+    for row in rows {
+      json.reset()
+      encode(row, &json)
+      json.appendRaw(0x0a)
+      lines += json.bytes
+    }
+    try show(lines)
+  }
 }

@@ -107,16 +107,7 @@ struct Containers: ParsableCommand {
     switch output ?? .table {
     case .table: try StandardOutput.show(Containers.text(rows))
     case .json: try StandardOutput.show(Containers.array(rows) + [0x0a])
-    case .ndjson:
-      var lines: [UInt8] = []
-      var json = JSONWriter(reserving: 1024)
-      for row in rows {
-        json.reset()
-        row.encode(into: &json)
-        json.appendRaw(0x0a)
-        lines += json.bytes
-      }
-      try StandardOutput.show(lines)
+    case .ndjson: try StandardOutput.show(lines: rows) { $0.encode(into: &$1) }
     }
   }
 

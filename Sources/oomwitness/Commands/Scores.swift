@@ -122,16 +122,7 @@ struct Scores: ParsableCommand {
     case .table:
       let style = Style(coloured: OutputOptions.coloured)
       try StandardOutput.show(ScoreTable(style: style, pageSizeBytes: pageSizeBytes).text(rows))
-    case .ndjson:
-      var lines: [UInt8] = []
-      var json = JSONWriter(reserving: 1024)
-      for row in rows {
-        json.reset()
-        row.encode(into: &json)
-        json.appendRaw(0x0a)
-        lines += json.bytes
-      }
-      try StandardOutput.show(lines)
+    case .ndjson: try StandardOutput.show(lines: rows) { $0.encode(into: &$1) }
     case .json:
       var json = JSONWriter(reserving: rows.count * 512)
       json.array { json in for row in rows { row.encode(into: &json) } }
