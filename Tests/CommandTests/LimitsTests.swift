@@ -233,6 +233,7 @@ import Testing
   /// kubectl as it is installed; it needs no cluster for this.
   private static let kubectl: String? = [
     "/usr/bin/kubectl", "/usr/local/bin/kubectl", "/usr/lib/google-cloud-sdk/bin/kubectl",
+    Repository.root + "/.build/python/bin/kubectl",
   ]
   .first { access($0, X_OK) == 0 }
 
