@@ -194,6 +194,8 @@ package struct StreamEnd: Hashable, Sendable {
     package var kills: Int64 = 0
     /// Sum of their kernel counts, with those that a filter kept out.
     package var kernelCount: Int64 = 0
+    /// Kills that the stream before this one told, which are not told again.
+    package var killsToldBefore: Int64 = 0
     /// Kernel counts that the log no longer has; nil where the kernel does not count.
     package var kernelCountForgotten: Int64?
 
