@@ -66,14 +66,17 @@ package struct DaemonFile: Hashable, Sendable {
       if text == "true" || node.value.kind == .nothing { return section }
     }
     for (key, value) in try reader.pairs(node, of: name, known: nil) {
-      let option = "--" + String(decoding: key.utf8.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }, as: UTF8.self)
+      let option =
+        "--" + String(decoding: key.utf8.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }, as: UTF8.self)
       let items: [YAMLNode] = if case .sequence(let items) = value.value { items } else { [value] }
       var arguments: [String] = []
       for item in items {
         guard case .scalar(let text, let isQuoted) = item.value, isQuoted || item.value.kind != .nothing else {
           throw reader.error(.wrongKind(of: key, wanted: [.text, .list], found: item.value.kind), item.place)
         }
-        if !isQuoted, text == "true" { arguments.append(option) } else if isQuoted || text != "false" {
+        if !isQuoted, text == "true" {
+          arguments.append(option)
+        } else if isQuoted || text != "false" {
           arguments.append("\(option)=\(text)")
         }
       }

@@ -86,7 +86,8 @@ package struct RuleFile: Hashable, Sendable {
   private func mapping(
     _ node: YAMLNode, of what: String, known: [String]
   ) throws(ConfigurationError) -> [String: YAMLNode] {
-    Dictionary(uniqueKeysWithValues: try YAMLReader(file: file).pairs(node, of: what, known: known).map { ($0.key, $0.value) })
+    Dictionary(
+      uniqueKeysWithValues: try YAMLReader(file: file).pairs(node, of: what, known: known).map { ($0.key, $0.value) })
   }
 
   private func text(_ node: YAMLNode, of what: String, orList: Bool = false) throws(ConfigurationError) -> String {

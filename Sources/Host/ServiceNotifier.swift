@@ -40,7 +40,8 @@ package final class ServiceNotifier {
     let message = Array(lines.joined(separator: "\n").utf8)
     return withUnsafePointer(to: &name) { name in
       name.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        sendto(descriptor, message, message.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL), $0, length) == message.count
+        sendto(descriptor, message, message.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL), $0, length)
+          == message.count
       }
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Events
+import Host
 
 /// Watches the kernel and tells every OOM kill as it happens. Read from top to bottom: the main path of the program.
 struct Trace: ParsableCommand {

@@ -3,6 +3,7 @@ import ArgumentParser
 import Configuration
 import Events
 import Host
+import Sinks
 
 /// What the daemon is to do: its configuration, with each section understood by the command that it is named after.
 struct DaemonSettings {
@@ -11,6 +12,7 @@ struct DaemonSettings {
   var pressure: Pressure.Watch?
   var guardian: Guard.Run?
   var protect: Protect.Watch?
+  let destinations: [DestinationSettings]
 
   /// What only a command line can want: the daemon has one stream, and ends when it is told to.
   private static let notOurs: Set<String> = [
@@ -22,7 +24,7 @@ struct DaemonSettings {
   init(path: String) throws {
     let bytes: [UInt8]
     do throws(HostError) {
-      bytes = try ReadableFile.small(path)
+      bytes = try GivenFile.contents(path)
     } catch {
       throw Diagnostic.fail(Wording.sentence(error), ExitCode.validationFailure)
     }
@@ -38,10 +40,29 @@ struct DaemonSettings {
       protect = try file.protect.map { section throws(ConfigurationError) in
         try DaemonSettings.command(section, file: path)
       }
+      destinations = try SinkSection(file: TerminalText.safe(path)).destinations(file.nodes["sinks"])
     } catch {
       throw Diagnostic.fail(Wording.sentence(error), ExitCode.validationFailure)
     }
     trace.probe.sinceBoot = true
+  }
+
+  /// Where lines wait for sinks that lag.
+  var spoolFolder: String { file.stateDirectory + "/spool" }
+
+  /// The same with these loops alone.
+  func only(_ names: Set<String>) -> DaemonSettings {
+    var settings = self
+    if !names.contains("pressure") { settings.pressure = nil }
+    if !names.contains("guard") { settings.guardian = nil }
+    if !names.contains("protect") { settings.protect = nil }
+    return settings
+  }
+
+  /// What the stream and the probes began with is another.
+  func needsRestart(since before: DaemonSettings) -> Bool {
+    file.hostName != before.file.hostName || file.stateDirectory != before.file.stateDirectory
+      || file.trace.settings.map(\.arguments) != before.file.trace.settings.map(\.arguments)
   }
 
   /// A section by the parser of its command line.
@@ -50,7 +71,8 @@ struct DaemonSettings {
   ) throws(ConfigurationError) -> Command {
     for setting in section.settings where notOurs.contains(setting.key) {
       throw ConfigurationError(
-        file: file, place: setting.place, fault: .refused("'\(setting.key)' is for the command line, not for a service"))
+        file: file, place: setting.place, fault: .refused("'\(setting.key)' is for the command line, not for a service")
+      )
     }
     do {
       return try Command.parse(section.settings.flatMap(\.arguments))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
+import Host
 import Synchronization
 
 /// The daemon's one stream: what several loops tell becomes lines in one order, with one numbering.
