@@ -46,6 +46,10 @@ struct Daemon: ParsableCommand {
   }
 
   private func delivery(_ settings: DaemonSettings) throws -> DeliveryLoop {
+    let folder = settings.file.stateDirectory
+    guard mkdir(folder, 0o750) == 0 || errno == EEXIST else {
+      throw Diagnostic.fail("cannot make the state_directory \(TerminalText.safe(folder)): \(Wording.text(errno))")
+    }
     do throws(SinkError) {
       return try DeliveryLoop(DeliverySettings(spoolFolder: settings.spoolFolder), destinations: settings.destinations)
     } catch {
