@@ -8,7 +8,7 @@ final class DeliveryCore {
   private static let tellNanoseconds = Monotonic.second / 10
 
   private let mailbox: DeliveryMailbox
-  private let store: LineStore
+  let store: LineStore
   private var slots: [DeliverySlot] = []
   private var endNanoseconds: Int64?
   private var keptAtNanoseconds: Int64 = 0

@@ -49,6 +49,11 @@ package final class DeliveryLoop: Sendable {
     thread.withLock { $0 = made }
   }
 
+  /// What the spool holds, the oldest first; to be asked before the start.
+  package func forEachKept(_ body: (DeliveredLine) -> Void) {
+    work.withLock { $0?.core.store.spool?.forEachLine(body) }
+  }
+
   /// Takes one line, `\n` included, from any thread; holds a lock for as long as an array takes to be appended to.
   ///
   /// - Returns: false where there was no room for it, which is told as a loss.

@@ -8,6 +8,8 @@ package struct DeliverySettings: Hashable, Sendable {
   package var spoolFolder: String?
   /// On disk at most; then the oldest are dropped.
   package var spoolBytesMax: Int64 = 64 << 20
+  /// Of what every destination has, so much is kept on disk all the same: a daemon that starts again asks it what it told.
+  package var keptBytes: Int64 = 16 << 20
   /// In memory at most: the latest lines, for destinations that keep up; with a full disk all that is kept.
   package var memoryBytesMax = 2 << 20
   /// Handed over and not yet taken by the delivery's thread.

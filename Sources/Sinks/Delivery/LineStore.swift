@@ -26,7 +26,7 @@ final class LineStore {
   init(_ settings: DeliverySettings) throws(SinkError) {
     memoryBytesMax = settings.memoryBytesMax
     spool = try settings.spoolFolder.map { (path) throws(SinkError) in
-      try Spool(path, bytesMax: settings.spoolBytesMax)
+      try Spool(path, bytesMax: settings.spoolBytesMax, keptBytes: settings.keptBytes)
     }
     last = spool?.lastNumber ?? 0
     droppedThrough = spool?.droppedThrough ?? 0

@@ -14,6 +14,7 @@ final class Spool {
   private let lock: Int32
   private let bytesMax: Int64
   private let segmentBytes: Int64
+  private let keptBytes: Int64
   private(set) var segments: [SpoolSegment] = []
   /// Of the last record that is on disk, or was.
   private(set) var lastNumber: UInt64 = 0
@@ -26,11 +27,12 @@ final class Spool {
   private var isFolderDirty = false
 
   /// - Throws: `spoolBusy` where another process has it, `system` where the folder cannot be made or read.
-  init(_ path: String, bytesMax: Int64) throws(SinkError) {
+  init(_ path: String, bytesMax: Int64, keptBytes: Int64) throws(SinkError) {
     func failure(_ operation: String) -> SinkError {
       .system(operation: operation, path: KernelName(path), errno: errno)
     }
     self.bytesMax = bytesMax
+    self.keptBytes = min(keptBytes, bytesMax / 2)
     let range = Spool.segmentBytesRange
     segmentBytes = min(max(bytesMax / 16, range.lowerBound), range.upperBound)
     if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("make") }
@@ -151,13 +153,25 @@ final class Spool {
     segments.removeFirst()
   }
 
-  /// Everybody has what comes up to this number.
+  /// Everybody has what comes up to this number; of that the latest is kept, for whoever asks what was told already.
   func release(through number: UInt64) {
-    while segments.count > 1, segments[1].first <= number + 1 { removeFirst() }
+    while segments.count > 1, segments[1].first <= number + 1, bytes - segments[0].bytes >= keptBytes { removeFirst() }
     // All of it, and enough of it that a new file is worth it.
-    if segments.count == 1, number >= lastNumber, active < 0 || segments[0].bytes > segmentBytes / 2 {
+    if segments.count == 1, number >= lastNumber, bytes > max(keptBytes, active < 0 ? 0 : segmentBytes / 2) {
       closeActive()
       removeFirst()
+    }
+  }
+
+  /// Every record, the oldest first.
+  func forEachLine(_ body: (DeliveredLine) -> Void) {
+    let reader = SpoolReader(self, after: 0)
+    var last: UInt64 = 0
+    while true {
+      let lines = reader.lines(after: last)
+      guard let end = lines.last else { return }
+      lines.forEach(body)
+      last = end.number
     }
   }
 

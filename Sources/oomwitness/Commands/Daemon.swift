@@ -37,7 +37,8 @@ struct Daemon: ParsableCommand {
     let hub = EventHub(
       host: settings.file.hostName ?? host.identity.hostName, bootID: host.identity.bootID,
       pageSizeBytes: host.identity.pageSizeBytes, take: delivery.put)
-    let options = settings.trace.loopOptions(kernel)
+    var options = settings.trace.loopOptions(kernel)
+    options.wasTold = ToldKills(delivery, bootID: host.identity.bootID).take
     do throws(SinkError) { try delivery.start() } catch { throw Diagnostic.fail(Wording.sentence(error)) }
     try Supervisor(path: config, settings: settings, hub: hub, delivery: delivery).run(signals) { stop, heartbeat in
       settings.trace.witness(
