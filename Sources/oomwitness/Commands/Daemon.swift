@@ -36,7 +36,7 @@ struct Daemon: ParsableCommand {
     let delivery = try delivery(settings)
     let hub = EventHub(
       host: settings.file.hostName ?? host.identity.hostName, bootID: host.identity.bootID,
-      pageSizeBytes: host.identity.pageSizeBytes, take: delivery.put)
+      stream: streamName(), pageSizeBytes: host.identity.pageSizeBytes, take: delivery.put)
     var options = settings.trace.loopOptions(kernel)
     options.wasTold = ToldKills(delivery, bootID: host.identity.bootID).take
     do throws(SinkError) { try delivery.start() } catch { throw Diagnostic.fail(Wording.sentence(error)) }
@@ -44,6 +44,12 @@ struct Daemon: ParsableCommand {
       settings.trace.witness(
         host, kernel, output: HubOutput(hub, heartbeat), options: options, stop: stop, beat: heartbeat.beat)
     }
+  }
+
+  /// Sixteen hexadecimal digits: a receiver tells doubles by it and `seq`.
+  private func streamName() -> String {
+    let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+    return String(repeating: "0", count: 16 - digits.utf8.count) + digits
   }
 
   private func delivery(_ settings: DaemonSettings) throws -> DeliveryLoop {

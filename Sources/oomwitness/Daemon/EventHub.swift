@@ -12,8 +12,10 @@ final class EventHub: Sendable {
   private let take: @Sendable ([UInt8]) -> Bool
 
   /// - Parameter take: takes a line; false where it has no room.
-  init(host: String, bootID: String?, pageSizeBytes: Int, take: @escaping @Sendable ([UInt8]) -> Bool) {
-    encoder = Mutex(NDJSONEncoder(host: host, bootID: bootID, pageSizeBytes: pageSizeBytes))
+  init(
+    host: String, bootID: String?, stream: String, pageSizeBytes: Int, take: @escaping @Sendable ([UInt8]) -> Bool
+  ) {
+    encoder = Mutex(NDJSONEncoder(host: host, bootID: bootID, stream: stream, pageSizeBytes: pageSizeBytes))
     self.take = take
   }
 
