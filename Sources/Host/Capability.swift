@@ -36,6 +36,15 @@ package struct Capability: Hashable, Sendable {
     return wanted.filter { effective & $0.bit == 0 && !(isAdmin && ($0 == bpf || $0 == perfmon)) }
   }
 
+  /// Programs that are started get none of our rights, as those of a service that is no root. Source: capabilities(7), ambient.
+  @discardableResult
+  package static func keepFromChildren() -> Bool {
+    guard var sets = sets() else { return false }
+    (sets[2], sets[5]) = (0, 0)
+    var header: [UInt32] = [version3, 0]
+    return capset(&header, sets) == 0
+  }
+
   /// Gives up all but `kept`, for good. False where the kernel refused. Source: capset(2).
   package static func keepOnly(_ kept: [Capability]) -> Bool {
     guard var sets = sets() else { return false }

@@ -70,7 +70,7 @@ import Testing
       "", "trace", "analyze", "scores", "next", "cgroup", "containers", "limits", "pressure", "pressure watch",
       "pressure status", "doctor", "check", "replay", "protect", "protect plan", "protect apply",
       "protect revert",
-      "protect audit", "protect watch", "protect systemd", "protect presets", "guard", "guard run", "guard status",
+      "protect audit", "protect watch", "protect systemd", "protect presets", "guard", "guard run", "guard status", "daemon",
     ])
   func helpTexts(command: String) {
     let ended = Program.run(Program.oomwitness, command.split(separator: " ").map(String.init) + ["--help"])

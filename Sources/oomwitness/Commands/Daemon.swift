@@ -28,6 +28,7 @@ struct Daemon: ParsableCommand {
   func run() throws {
     let settings = try DaemonSettings(path: config)
     if checkConfig { return try StandardOutput.show(settings.text) }
+    Capability.keepFromChildren()
     let signals = StopSignals(and: [SIGHUP])
     let host = try TracedHost()
     let kernel = try TracedKernel(

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon through bad hours: what all receivers got together has to be what the kernel counted, no more and no less.
+
+    python3 Tests/Soak/run.py --minutes 5            in CI
+    python3 Tests/Soak/run.py --minutes 120 --kills 20000
+
+Real kills in a control group of our own. Meanwhile receivers are taken away and brought back, the disk of the state fills up,
+the daemon gets SIGKILL (each minute), SIGHUP, and its file of events is moved away. In the last quarter it lives on, so that its memory and
+descriptors can be looked at. With --clock the clock of the host jumps, an hour back and forth: for machines of their own.
+
+A kill is in the union once, by its stream and number; two lines of one kill under different numbers are a fault, as is a line that
+is no JSON, one that lacks in the union, and a sum of `kernel_count` that is not the growth of /proc/vmstat's oom_kill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GROUP_BYTES = 8 << 20
+STATE_BYTES = 48 << 20
+
+
+def cgroup_folder() -> Path:
+    for top, limit in ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"), (Path("/sys/fs/cgroup"), "memory.max")):
+        folder = top / f"oomwitness-soak-{os.getpid()}"
+        try:
+            folder.mkdir()
+            (folder / limit).write_text(str(GROUP_BYTES))
+            return folder
+        except OSError:
+            if folder.exists():
+                folder.rmdir()
+    raise SystemExit("soak: no memory cgroup can be made here")
+
+
+def oom_kill_count() -> int:
+    return next(int(line.split()[1]) for line in open("/proc/vmstat") if line.startswith("oom_kill "))
+
+
+class Receiver:
+    """Keeps whole lines as they came; what of a connection is no whole line when it breaks is counted."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.lines: list[bytes] = []
+        self.torn = 0
+        self.lock = threading.Lock()
+
+    def take(self, data: bytes) -> None:
+        with self.lock:
+            self.lines += data.splitlines(keepends=True)
+
+
+class TCP(Receiver):
+    """A listener that goes away, with its connections, and comes back on its port."""
+
+    def __init__(self):
+        super().__init__("tcp")
+        self.listener: socket.socket | None = None
+        self.connections: list[socket.socket] = []
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+
+    def accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self.read, args=(connection,), daemon=True).start()
+
+    def read(self, connection: socket.socket) -> None:
+        rest = b""
+        while True:
+            try:
+                data = connection.recv(1 << 16)
+            except OSError:
+                break
+            if not data:
+                break
+            whole, newline, rest = (rest + data).rpartition(b"\n")
+            self.take(whole + newline)
+        self.torn += bool(rest)
+
+    def stop(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            connection.close()
+        self.connections = []
+
+
+class HTTP(Receiver):
+    """A server that goes away, and sometimes answers with 503 or 429."""
+
+    def __init__(self):
+        super().__init__("http")
+        self.port = 0
+        self.chance = random.Random(2)
+        self.start()
+
+    def start(self) -> None:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                refused = receiver.chance.random() < 0.1
+                if not refused:
+                    receiver.take(body)
+                self.send_response(receiver.chance.choice([503, 429]) if refused else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Daemon:
+    """The daemon with its state on a file system of its own, which can be filled up."""
+
+    def __init__(self, binary: Path, work: Path, tcp: TCP, http: HTTP):
+        self.binary = binary
+        self.work = work
+        self.state = work / "state"
+        self.state.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={STATE_BYTES}", "tmpfs", self.state], check=True)
+        self.config = work / "config.yaml"
+        self.config.write_text(f"""
+state_directory: {self.state}
+pressure: false
+sinks:
+  - {{type: file, path: {work}/events}}
+  - {{type: stream, address: "tcp:127.0.0.1:{tcp.port}"}}
+  - {{type: http, url: "http://127.0.0.1:{http.port}/"}}
+""")
+        self.errors = (work / "errors").open("ab")
+        self.lives = 0
+        self.samples: list[tuple[int, int]] = []
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([self.binary, "daemon", "--config", self.config], stderr=self.errors)
+        self.lives += 1
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def sample(self) -> None:
+        """Resident KiB, open descriptors."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+            resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+            self.samples.append((resident, len(os.listdir(f"/proc/{self.process.pid}/fd"))))
+        except (OSError, StopIteration):
+            pass
+
+    def end(self) -> int:
+        self.process.terminate()
+        return self.process.wait(60)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        subprocess.run(["umount", self.state], check=False)
+
+    def lines(self) -> list[bytes]:
+        """Of all files of events, in no order."""
+        return [line for path in self.work.glob("events*") for line in path.read_bytes().splitlines(keepends=True)]
+
+
+def make_kill(folder: Path) -> None:
+    command = f"echo $$ >'{folder}/cgroup.procs'; exec '{sys.executable}' -ISc 'x = bytearray(64 << 20)'"
+    subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.DEVNULL)
+
+
+class Trouble:
+    """What happens to the daemon and its receivers, by a clock that is always the same."""
+
+    def __init__(self, daemon: Daemon, tcp: TCP, http: HTTP, clock: bool):
+        self.daemon, self.tcp, self.http, self.clock = daemon, tcp, http, clock
+        self.done: Counter[str] = Counter()
+        self.round = 0
+
+    def next(self) -> None:
+        """One piece of trouble each ten seconds, in turn."""
+        kinds = [self.receivers, self.rotate, self.disk, self.reload, self.receivers, self.kill]
+        if self.clock:
+            kinds.insert(3, self.step)
+        kinds[self.round % len(kinds)]()
+        self.round += 1
+
+    def receivers(self) -> None:
+        for receiver in (self.tcp, self.http):
+            receiver.stop()
+        time.sleep(3)
+        for receiver in (self.tcp, self.http):
+            receiver.start()
+        self.done["receivers away for 3 s"] += 1
+
+    def rotate(self) -> None:
+        events = self.daemon.work / "events"
+        if events.exists():
+            events.rename(self.daemon.work / f"events.{self.round}")
+            self.done["file moved away"] += 1
+
+    def disk(self) -> None:
+        filler = self.daemon.state / "filler"
+        try:
+            with filler.open("wb") as file:
+                while True:
+                    file.write(bytes(1 << 16))
+        except OSError:
+            self.done["disk full for 3 s"] += 1
+        time.sleep(3)
+        filler.unlink(missing_ok=True)
+
+    def reload(self) -> None:
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.done["SIGHUP"] += 1
+
+    def kill(self) -> None:
+        self.daemon.kill()
+        time.sleep(1)
+        self.daemon.start()
+        self.done["SIGKILL"] += 1
+
+    def step(self) -> None:
+        now = time.time()
+        time.clock_settime(time.CLOCK_REALTIME, now + (3600 if self.round % 2 else -3600))
+        self.done["clock moved by an hour"] += 1
+
+
+def judge(name: str, lines: list[bytes], faults: list[str]) -> dict[tuple[str, int], dict]:
+    """The lines of one receiver, each once."""
+    union: dict[tuple[str, int], dict] = {}
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except json.JSONDecodeError:
+            faults.append(f"{name}: a line that is no JSON: {line[:80]!r}")
+            continue
+        union[event["stream"], event["seq"]] = event
+    return union
+
+
+def held_against_kernel(union: dict, growth: int, what: str, faults: list[str]) -> None:
+    kills = [event for event in union.values() if event["type"] == "oom_kill"]
+    told = sum(event["victim"]["kernel_count"] for event in kills)
+    lost = sum(event["kernel_count"] for event in union.values() if event["type"] == "loss")
+    twice = [pid for pid, count in Counter(event["victim"]["pid"] for event in kills).items() if count > 1]
+    if told + lost != growth or twice:
+        faults.append(f"{what}: kernel {growth}, told {told}, lost {lost}; told twice: {len(twice)}")
+
+
+def check_flat(samples: list[tuple[int, int]], faults: list[str]) -> str:
+    """The last quarter of a run, which is one life: its second half is no larger than its first, but for a megabyte."""
+    half = len(samples) // 2
+    first, second = samples[half // 2 : half], samples[half:]
+    if not first or not second:
+        return "too short to be judged"
+    (resident, descriptors), (later, more) = map(lambda part: (max(s[0] for s in part), max(s[1] for s in part)), (first, second))
+    if later > resident + 1024 or more > descriptors:
+        faults.append(f"not flat: {resident} KiB and {descriptors} descriptors, then {later} and {more}")
+    return f"{resident} KiB and {descriptors} descriptors, then {later} KiB and {more}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--kills", type=int, default=600)
+    parser.add_argument("--clock", action="store_true")
+    parser.add_argument("--binary", type=Path, default=ROOT / ".build/release/oomwitness")
+    options = parser.parse_args()
+    folder, faults = cgroup_folder(), []
+    with tempfile.TemporaryDirectory(prefix="oomwitness-soak-") as name:
+        tcp, http = TCP(), HTTP()
+        daemon = Daemon(options.binary, Path(name), tcp, http)
+        try:
+            daemon.start()
+            time.sleep(3)
+            trouble = Trouble(daemon, tcp, http, options.clock)
+            before = oom_kill_count()
+            made = soak(options, folder, daemon, trouble)
+            await_quiet(daemon, (tcp, http))
+            growth = oom_kill_count() - before
+            status = daemon.end()
+            flat = check_flat(daemon.samples, faults)
+            results = {"file": judge("file", daemon.lines(), faults)}
+            results |= {receiver.name: judge(receiver.name, receiver.lines, faults) for receiver in (tcp, http)}
+        finally:
+            daemon.close()
+            folder.rmdir()
+        errors = (Path(name) / "errors").read_text()
+        since = min(event["time"] for event in results["file"].values() if event["type"] == "stream_start")
+        union = {key: event for part in results.values() for key, event in part.items() if event["time"] >= since}
+        held_against_kernel(union, growth, "union", faults)
+        for receiver, part in results.items():
+            missing = [key for key in union if key not in part]
+            if missing:
+                faults.append(f"{receiver}: {len(missing)} lines of {len(union)} never came, first {missing[0]}")
+        if status:
+            faults.append(f"the daemon ended with {status}: {errors[-400:]}")
+    print(f"{made} kills, {growth} counted by the kernel, {len(union)} lines of {daemon.lives} lives; {flat}")
+    print("; ".join(f"{what}: {count}" for what, count in trouble.done.items()))
+    for fault in faults:
+        print(f"FAULT {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def soak(options, folder: Path, daemon: Daemon, trouble: Trouble) -> int:
+    """Kills at an even rate, trouble each ten seconds but in the last quarter."""
+    began, seconds, made = time.monotonic(), options.minutes * 60, 0
+    next_trouble = next_sample = began + 10
+    worker: threading.Thread | None = None
+    while time.monotonic() - began < seconds or made < options.kills:
+        passed = time.monotonic() - began
+        if made < options.kills and passed >= made * seconds / options.kills:
+            make_kill(folder)
+            made += 1
+        else:
+            time.sleep(0.01)
+        now = time.monotonic()
+        isQuiet = passed > seconds * 0.75
+        if now >= next_trouble and not isQuiet and not (worker and worker.is_alive()):
+            worker = threading.Thread(target=trouble.next)
+            worker.start()
+            next_trouble = now + 10
+        if now >= next_sample and isQuiet:
+            daemon.sample()
+            next_sample = now + max(1, seconds / 400)
+    if worker:
+        worker.join()
+    return made
+
+
+def await_quiet(daemon: Daemon, receivers) -> None:
+    """Until nothing has come for three seconds."""
+    last, since = -1, time.monotonic()
+    while time.monotonic() - since < 3:
+        count = sum(len(receiver.lines) for receiver in receivers)
+        if count != last:
+            last, since = count, time.monotonic()
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
