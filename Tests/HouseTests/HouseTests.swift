@@ -17,7 +17,7 @@ import Testing
     "Report": ["Events"],
     "oomwitness": [
       "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
-      "ArgumentParser",
+      "ArgumentParser", "Synchronization",
     ],
   ]
   static let sources = Repository.files(below: "Sources", ending: [".swift"])
