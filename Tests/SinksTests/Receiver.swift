@@ -68,6 +68,15 @@ enum Delivered {
     return loop
   }
 
+  /// Waits until so many lines have arrived at each destination, doubles not counted.
+  static func all(_ count: Int64, _ loop: DeliveryLoop, seconds: Int = 60) -> Bool {
+    until(seconds: seconds) {
+      let status = loop.status()
+      return status.linesTaken >= count
+        && status.destinations.allSatisfy { $0.queuedLines == 0 && $0.deliveredLines + $0.droppedLines >= count }
+    }
+  }
+
   static func put(_ loop: DeliveryLoop, _ numbers: ClosedRange<Int>, _ line: (Int) -> [UInt8] = { kill($0) }) {
     for number in numbers { while !loop.put(line(number)) { usleep(2000) } }
   }

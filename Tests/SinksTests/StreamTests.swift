@@ -49,10 +49,6 @@ import Testing
     #expect(firsts.count == count && firsts == firsts.sorted(), "\(firsts.count) of \(count)")
   }
 
-  private static func wait(_ loop: DeliveryLoop, seconds: Int = 60) -> Bool {
-    Delivered.until(seconds: seconds) { loop.status().destinations.allSatisfy { $0.queuedLines == 0 } }
-  }
-
   @Test(
     "over TCP and a Unix socket all lines arrive, and at the end the receiver has read them", arguments: [false, true])
   func arrives(isUnix: Bool) throws {
@@ -61,7 +57,8 @@ import Testing
       StreamTests.receiver, [isUnix ? folder.path + "/socket" : "0", folder.path + "/out", "reads"])
     let address: SocketAddress =
       isUnix ? .unix(folder.path + "/socket") : .network(host: "localhost", port: receiver.port)
-    let loop = try Delivered.loop(nil, [DestinationSettings(name: "tcp", kind: .stream(address))])
+    let loop = try Delivered.loop(
+      folder.path + "/spool", [DestinationSettings(name: "tcp", kind: .stream(address))])
     Delivered.put(loop, 1...3000)
     _ = Delivered.until { loop.status().destinations[0].state == .up }
     // What is left is what the connection has still to prove; the end proves it by the receiver's own.
@@ -82,8 +79,7 @@ import Testing
         DestinationSettings(name: "file", kind: .file(FileDestinationSettings(path: folder.path + "/log"))),
       ])
     Delivered.put(loop, 1...1000)
-    #expect(Delivered.until { loop.status().destinations.last?.queuedLines == 0 })
-    #expect(StreamTests.wait(loop))
+    #expect(Delivered.all(1000, loop))
     loop.finish(milliseconds: 20_000)
     StreamTests.judge(folder.path + "/out", 1000)
     #expect(loop.takeLosses() == [])
@@ -97,7 +93,7 @@ import Testing
       folder.path + "/spool",
       [DestinationSettings(name: "tcp", kind: .stream(.network(host: "127.0.0.1", port: receiver.port)))])
     Delivered.put(loop, 1...2000)
-    #expect(StreamTests.wait(loop))
+    #expect(Delivered.all(2000, loop))
     loop.finish(milliseconds: 20_000)
     StreamTests.judge(folder.path + "/out", 2000)
     #expect(loop.status().destinations[0].failures == 3)
@@ -117,7 +113,7 @@ import Testing
       return
     }
     let receiver = Receiver(StreamTests.receiver, ["\(port)", folder.path + "/out", "reads"])
-    #expect(StreamTests.wait(loop))
+    #expect(Delivered.all(500, loop))
     loop.finish(milliseconds: 20_000)
     receiver.stop()
     StreamTests.judge(folder.path + "/out", 500)

@@ -42,10 +42,7 @@ final class DeliveryCore {
     var now = Monotonic.nanoseconds
     while true {
       let isMore = turn(nowNanoseconds: now)
-      if let endNanoseconds, !isMore || now >= endNanoseconds {
-        let isBusy = slots.contains { $0.destination.isBusy }
-        if now >= endNanoseconds || !isBusy { break }
-      }
+      if let endNanoseconds, now >= endNanoseconds || slots.allSatisfy({ $0.isDone(store) }) { break }
       wait(nowNanoseconds: now, isMore: isMore)
       now = Monotonic.nanoseconds
     }
@@ -70,7 +67,9 @@ final class DeliveryCore {
       }
       isMore = hasMore || isMore
     }
-    if endNanoseconds != nil, !isMore { for slot in slots { slot.destination.close(nowNanoseconds: now) } }
+    if endNanoseconds != nil {
+      for slot in slots where slot.isFed(store) { slot.destination.close(nowNanoseconds: now) }
+    }
     if now >= keptAtNanoseconds + keepNanoseconds { keep(nowNanoseconds: now) }
     if now >= toldAtNanoseconds + DeliveryCore.tellNanoseconds { tell(nowNanoseconds: now) } else { isTold = false }
     return isMore
