@@ -87,7 +87,10 @@ let package = Package(
       name: "ConfigurationTests", dependencies: ["Configuration", "Policy", "Events", "TestSupport"],
       swiftSettings: settings),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Events", "TestSupport"], swiftSettings: settings),
-    .testTarget(name: "SinksTests", dependencies: ["Sinks", "Events"], swiftSettings: settings),
+    .testTarget(
+      name: "SinksTests", dependencies: ["Sinks", "Events", "TestSupport", "SpoolWriter"], swiftSettings: settings),
+    .executableTarget(
+      name: "SpoolWriter", dependencies: ["Sinks"], path: "Tests/SpoolWriter", swiftSettings: settings),
     .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(

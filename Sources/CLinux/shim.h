@@ -95,3 +95,8 @@ static inline int clinux_process_mrelease(int process) { return (int)syscall(448
 static inline long clinux_getdents64(int directory, void *entries, size_t bytes) {
   return syscall(SYS_getdents64, directory, entries, bytes);
 }
+
+// Declared only with _GNU_SOURCE, or since glibc 2.27. Source: memfd_create(2).
+static inline int clinux_memfd_create(const char *name, unsigned int flags) {
+  return (int)syscall(SYS_memfd_create, name, flags);
+}

@@ -94,6 +94,15 @@ package struct JSONWriter: ~Copyable {
     quote(text)
   }
 
+  /// Under a key that is not known before.
+  package mutating func field(named key: String, _ text: String) {
+    separate()
+    quote(key)
+    reserve(1)
+    put(UInt8(ascii: ":"))
+    quote(text)
+  }
+
   /// Text in UTF-8.
   package mutating func field(_ key: StaticString, utf8: [UInt8]) {
     self.key(key)

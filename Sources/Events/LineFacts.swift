@@ -19,6 +19,8 @@ package struct LineFacts: Hashable, Sendable {
     package var name: String?
     package var container: String?
     package var uid: String?
+
+    package init() {}
   }
 
   /// A process, and where it was.

@@ -74,7 +74,10 @@ package enum RFC3339 {
     guard (1970...2261).contains(year), (1...12).contains(month), (1...31).contains(day) else { return nil }
     guard numbers[3] < 24, numbers[4] < 60, numbers[5] < 60 else { return nil }
     let days = RFC3339.days(year, month, day)
-    return ((days * 24 + numbers[3]) * 60 + numbers[4]) * 60_000_000_000 + numbers[5] * 1_000_000_000 + numbers[6]
+    let seconds = ((days * 24 + numbers[3]) * 60 + numbers[4]) * 60 + numbers[5]
+    let nanoseconds = seconds * 1_000_000_000 + numbers[6]
+    // No 31st of June.
+    return RFC3339.text(wallNanoseconds: nanoseconds) == text ? nanoseconds : nil
   }
 
   /// Days since 1970; the reverse of `civil`.

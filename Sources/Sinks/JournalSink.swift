@@ -28,6 +28,28 @@ package final class JournalSink {
     case identifier = "SYSLOG_IDENTIFIER"
     case event = "OOMWITNESS_EVENT"
     case level = "OOMWITNESS_LEVEL"
+    case messageID = "MESSAGE_ID"
+    /// What makes `journalctl -u UNIT` show an entry that root sent about it.
+    case objectUnit = "OBJECT_SYSTEMD_UNIT"
+    case type = "OOMWITNESS_TYPE"
+    case time = "OOMWITNESS_TIME"
+    case sequence = "OOMWITNESS_SEQ"
+    case bootID = "OOMWITNESS_BOOT_ID"
+    case host = "OOMWITNESS_HOST"
+    case scope = "OOMWITNESS_SCOPE"
+    case decision = "OOMWITNESS_DECISION_ID"
+    case victimPID = "OOMWITNESS_VICTIM_PID"
+    case victimComm = "OOMWITNESS_VICTIM_COMM"
+    case victimUser = "OOMWITNESS_VICTIM_USER"
+    case victimCgroup = "OOMWITNESS_VICTIM_CGROUP"
+    case victimUnit = "OOMWITNESS_VICTIM_UNIT"
+    case containerID = "OOMWITNESS_CONTAINER_ID"
+    case containerName = "OOMWITNESS_CONTAINER_NAME"
+    case containerImage = "OOMWITNESS_CONTAINER_IMAGE"
+    case namespace = "OOMWITNESS_K8S_NAMESPACE"
+    case pod = "OOMWITNESS_K8S_POD"
+    case podContainer = "OOMWITNESS_K8S_CONTAINER"
+    case podUID = "OOMWITNESS_K8S_POD_UID"
   }
 
   package private(set) var entriesDropped: Int64 = 0

@@ -6,6 +6,7 @@ import Host
 import KernelLog
 import KernelProbe
 import Policy
+import Sinks
 
 /// Words the errors of all modules: what failed, and the way out.
 enum Wording {
@@ -35,6 +36,17 @@ enum Wording {
     case .programFailed(let program, let path, let status):
       "\(TerminalText.safe(path)) is damaged or cut off: \(program) ended with status \(status); what came before was read"
     case .tooLarge(let path, let limit): "\(TerminalText.safe(path)) is larger than \(limit) bytes"
+    }
+  }
+
+  static func sentence(_ error: SinkError) -> String {
+    switch error {
+    case .spoolBusy(let path):
+      "\(TerminalText.safe(path)) is in use by another oomwitness (each daemon needs a spool of its own)"
+    case .system(let operation, let path, let number):
+      "cannot \(operation) \(TerminalText.safe(path)): \(text(number))"
+    case .settings(let name, let problem):
+      "destination '\(TerminalText.safe(name))': \(DeliveryWording.sentence(problem))"
     }
   }
 

@@ -4,14 +4,17 @@ import Glibc
 
 /// The delivery itself, on its own thread: takes what has come, writes it down, lets each destination do its part, and waits.
 final class DeliveryCore {
-  private static let keepNanoseconds = Monotonic.second
+  /// The first of a run come sooner: one that is killed again and again gets further all the same.
+  private static let keepNanoseconds = Monotonic.second / 20...Monotonic.second
   private static let tellNanoseconds = Monotonic.second / 10
 
   private let mailbox: DeliveryMailbox
+  private let make: (DestinationSettings) -> Destination
   let store: LineStore
-  private var slots: [DeliverySlot] = []
+  private(set) var slots: [DeliverySlot] = []
   private var endNanoseconds: Int64?
   private var keptAtNanoseconds: Int64 = 0
+  private var keepNanoseconds = DeliveryCore.keepNanoseconds.lowerBound
   private var toldAtNanoseconds: Int64 = 0
   /// As they were written down last.
   private var keptPlaces: [String: UInt64] = [:]
@@ -19,9 +22,11 @@ final class DeliveryCore {
 
   /// - Throws: where the spool cannot be had.
   init(
-    _ settings: DeliverySettings, _ destinations: [DestinationSettings], _ mailbox: DeliveryMailbox
+    _ settings: DeliverySettings, _ destinations: [DestinationSettings], _ mailbox: DeliveryMailbox,
+    make: @escaping (DestinationSettings) -> Destination = DestinationMaker.make
   ) throws(SinkError) {
     self.mailbox = mailbox
+    self.make = make
     store = try LineStore(settings)
     let places = store.spool?.places
     // Where nothing is written down, or it is damaged, all that is there is sent again.
@@ -30,16 +35,14 @@ final class DeliveryCore {
       slots.append(slot(settings, after: places?[settings.name] ?? unknown))
     }
     keep(nowNanoseconds: Monotonic.nanoseconds)
+    tell(nowNanoseconds: Monotonic.nanoseconds)
   }
 
   func run() {
     var now = Monotonic.nanoseconds
     while true {
       let isMore = turn(nowNanoseconds: now)
-      if let endNanoseconds, !isMore || now >= endNanoseconds {
-        let isBusy = slots.contains { $0.destination.isBusy }
-        if now >= endNanoseconds || !isBusy { break }
-      }
+      if let endNanoseconds, now >= endNanoseconds || slots.allSatisfy({ $0.isDone(store) }) { break }
       wait(nowNanoseconds: now, isMore: isMore)
       now = Monotonic.nanoseconds
     }
@@ -48,7 +51,7 @@ final class DeliveryCore {
   }
 
   /// All that can be done without waiting; whether there is more of it.
-  private func turn(nowNanoseconds now: Int64) -> Bool {
+  func turn(nowNanoseconds now: Int64) -> Bool {
     let (lines, requests) = mailbox.take()
     if !lines.isEmpty { store.append(lines, nowNanoseconds: now) } else { store.write(nowNanoseconds: now) }
     for request in requests { take(request, now) }
@@ -64,8 +67,10 @@ final class DeliveryCore {
       }
       isMore = hasMore || isMore
     }
-    if endNanoseconds != nil, !isMore { for slot in slots { slot.destination.close(nowNanoseconds: now) } }
-    if now >= keptAtNanoseconds + DeliveryCore.keepNanoseconds { keep(nowNanoseconds: now) }
+    if endNanoseconds != nil {
+      for slot in slots where slot.isFed(store) { slot.destination.close(nowNanoseconds: now) }
+    }
+    if now >= keptAtNanoseconds + keepNanoseconds { keep(nowNanoseconds: now) }
     if now >= toldAtNanoseconds + DeliveryCore.tellNanoseconds { tell(nowNanoseconds: now) } else { isTold = false }
     return isMore
   }
@@ -77,7 +82,7 @@ final class DeliveryCore {
       polls += slot.destination.polls
       due.append(slot.destination.dueNanoseconds)
     }
-    if isKeepDue { due.append(keptAtNanoseconds + DeliveryCore.keepNanoseconds) }
+    if isKeepDue { due.append(keptAtNanoseconds + keepNanoseconds) }
     if !isTold { due.append(toldAtNanoseconds + DeliveryCore.tellNanoseconds) }
     var milliseconds: Int32 = isMore ? 0 : -1
     if !isMore, let next = due.compactMap({ $0 }).min() {
@@ -105,7 +110,7 @@ final class DeliveryCore {
   }
 
   private func slot(_ settings: DestinationSettings, after place: UInt64) -> DeliverySlot {
-    DeliverySlot(settings, DestinationMaker.make(settings), after: place)
+    DeliverySlot(settings, make(settings), after: place)
   }
 
   private var places: [String: UInt64] {
@@ -115,18 +120,24 @@ final class DeliveryCore {
   private var isKeepDue: Bool { keptPlaces != places || store.spool?.isDirty == true }
 
   /// Writes down how far each came, once what it stands on cannot be lost any more.
-  private func keep(nowNanoseconds now: Int64) {
+  func keep(nowNanoseconds now: Int64) {
     keptAtNanoseconds = now
+    keepNanoseconds = min(keepNanoseconds * 2, DeliveryCore.keepNanoseconds.upperBound)
     let places = places
+    let released = places.values.min() ?? store.last
     if let spool = store.spool {
       let isChanged = places != keptPlaces
       if isChanged { for slot in slots { slot.destination.sync() } }
       spool.sync()
-      // A disk that is full takes it the next time.
-      guard !isChanged || PlaceFile(places: places, last: store.last).write(spool.folder) == 0 else { return }
+      let file = PlaceFile(places: places, last: store.last)
+      if isChanged, file.write(spool.folder) != 0 {
+        // A disk that is full has room for it once what everybody has is gone.
+        store.release(through: released)
+        guard file.write(spool.folder) == 0 else { return }
+      }
     }
     keptPlaces = places
-    store.release(through: places.values.min() ?? store.last)
+    store.release(through: released)
   }
 
   private func tell(nowNanoseconds now: Int64) {

@@ -97,6 +97,19 @@ final class DeliverySlot {
     counted = max(counted, number)
   }
 
+  /// At the end: all is handed over, or cannot be, and nothing is on its way.
+  func isDone(_ store: LineStore) -> Bool {
+    if destination.isBusy { return false }
+    if isFed(store) { return true }
+    switch destination.state {
+    case .up, .starting: return false
+    case .down, .ended: return true
+    }
+  }
+
+  /// Whether nothing is left to hand over.
+  func isFed(_ store: LineStore) -> Bool { waiting.isEmpty && offered >= store.last && destination.taken >= taken }
+
   /// What the receiver refused since this was asked last.
   func takeRefused() -> (lines: Int64, failure: DestinationFailure)? {
     let counters = destination.counters

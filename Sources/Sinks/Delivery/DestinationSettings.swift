@@ -25,6 +25,8 @@ package struct DestinationSettings: Hashable, Sendable {
     case facility(Int)
     case url(String)
     case header(String)
+    /// The name of a label: letters, digits, `_` and `.`.
+    case label(String)
     /// A number that is too small or too large: of what, and the least and the most.
     case outOfRange(String, Int64, ClosedRange<Int64>)
     /// Not within a pod: neither a URL was given nor KUBERNETES_SERVICE_HOST is set.

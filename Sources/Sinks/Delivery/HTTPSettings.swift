@@ -52,6 +52,7 @@ package struct HTTPSettings: Hashable, Sendable {
 
   /// What cannot work.
   func problem() -> DestinationSettings.Problem? {
+    if format == .kubernetes, url.isEmpty, urlFile == nil, HTTPSettings.podServer == nil { return .notInPod }
     if urlFile == nil, !(format == .kubernetes && url.isEmpty), !HTTPSettings.isURL(url) { return .url(url) }
     for path in [urlFile, headersFile, bearerTokenFile, caFile, certificateFile, keyFile] {
       if let path, !path.hasPrefix("/") { return .relativePath(path) }
@@ -65,6 +66,7 @@ package struct HTTPSettings: Hashable, Sendable {
     let lines = Int64(batchLines)
     if !HTTPSettings.batchRange.contains(lines) { return .outOfRange("lines", lines, HTTPSettings.batchRange) }
     if !(1024...16 << 20).contains(batchBytes) { return .outOfRange("bytes", Int64(batchBytes), 1024...16 << 20) }
+    if let label = labels.keys.first(where: { !HTTPSettings.isLabel($0) }) { return .label(label) }
     if let perMinute, perMinute < 1 { return .outOfRange("requests", Int64(perMinute), 1...Int64.max) }
     return nil
   }
@@ -78,6 +80,17 @@ package struct HTTPSettings: Hashable, Sendable {
   /// NAME: VALUE, without control characters.
   package static func isHeader(_ header: String) -> Bool {
     header.contains(":") && header.utf8.count <= 8192 && header.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+  }
+
+  /// As Loki takes it; OTLP takes dots too.
+  private static func isLabel(_ name: String) -> Bool {
+    (1...128).contains(name.utf8.count)
+      && name.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "_"), UInt8(ascii: "."): true
+        default: false
+        }
+      }
   }
 
   /// Scheme and host alone: what else a URL holds may be secret.

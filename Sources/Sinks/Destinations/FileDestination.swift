@@ -11,6 +11,8 @@ final class FileDestination: LineDestination {
   private static let writeBytes = 256 * 1024
   /// Of a file's first line that are read for its age.
   private static let headBytes = 64 * 1024
+  /// Of its end that are looked at for a torn line: as long as a line may be.
+  private static let tailBytes = SpoolFrame.payloadBytesMax
 
   private let settings: FileDestinationSettings
   private var descriptor: Int32 = -1
@@ -130,12 +132,25 @@ final class FileDestination: LineDestination {
     descriptor = -1
   }
 
-  /// The host went down in the middle of a line: the next one is not to go on in it.
+  /// We or the host went down in the middle of a line: it is cut off where it is one of ours, since it comes again, and ended
+  /// where it is not.
   private func mend() {
-    var last: UInt8 = 0
-    guard pread(descriptor, &last, 1, off_t(bytes - 1)) == 1, last != UInt8(ascii: "\n") else { return }
+    let count = Int(min(bytes, Int64(FileDestination.tailBytes)))
+    var tail = [UInt8](repeating: 0, count: count)
+    guard pread(descriptor, &tail, count, off_t(bytes) - count) == count, tail.last != UInt8(ascii: "\n") else {
+      return
+    }
+    let begin = tail.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? (count == Int(bytes) ? 0 : nil)
+    if let begin, FileDestination.isOurs(tail[begin...]), ftruncate(descriptor, off_t(bytes) - (count - begin)) == 0 {
+      bytes -= Int64(count - begin)
+      return
+    }
     var newline = UInt8(ascii: "\n")
     if Glibc.write(descriptor, &newline, 1) == 1 { bytes += 1 }
+  }
+
+  private static func isOurs(_ piece: ArraySlice<UInt8>) -> Bool {
+    zip(piece, "{\"schema\":\"\(NDJSONEncoder.schema)\"".utf8).allSatisfy { $0 == $1 }
   }
 
   /// When its first line was told.

@@ -13,6 +13,7 @@ class LineDestination: Destination {
   /// Lines that were taken and have not arrived, by their numbers.
   private var pending: [UInt64] = []
 
+  final var pendingLines: Int { pending.count }
   var polls: [pollfd] { [] }
   var dueNanoseconds: Int64? { nil }
   var hasRoom: Bool { false }
@@ -35,6 +36,15 @@ class LineDestination: Destination {
     pending.append(line.number)
   }
 
+  /// With the lines that were taken all up to this number are done with: others were not meant for it.
+  final func reach(_ number: UInt64) { taken = max(taken, number) }
+
+  /// Nothing up to this number is meant for it, and nothing is on its way.
+  final func skip(through number: UInt64) {
+    taken = number
+    delivered = number
+  }
+
   /// All taken lines up to this number have arrived.
   final func arrived(through number: UInt64) {
     let count = pending.prefix { $0 <= number }.count
@@ -50,6 +60,13 @@ class LineDestination: Destination {
     pending.removeAll { $0 == line.number }
     taken = max(taken, line.number)
     if pending.first.map({ $0 > line.number }) ?? true { delivered = max(delivered, line.number) }
+  }
+
+  /// The receiver refused so many of those that it was sent, and does not say which.
+  final func refuse(lines: Int64, _ failure: DestinationFailure) {
+    counters.refusedLines += lines
+    counters.deliveredLines -= lines
+    counters.refusal = failure
   }
 
   /// It works.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
 import Glibc
-import Host
+import Sinks
 
 /// Gives events to another program, one run for each, one after the other.
 ///
@@ -37,7 +37,7 @@ final class ChildHandler: EventHandler {
 
   let name: String
   private let limits: Limits
-  private let start: (HandledEvent) throws(HostError) -> ChildTask
+  private let start: (HandledEvent) throws(SinkError) -> ChildTask
   private let judge: (ChildTask.Ended) -> Verdict
   private var queue: [Waiting] = []
   private var running: (task: ChildTask, waiting: Waiting, endNanoseconds: Int64)?
@@ -47,7 +47,7 @@ final class ChildHandler: EventHandler {
   private var reason = ""
 
   init(
-    name: String, limits: Limits, start: @escaping (HandledEvent) throws(HostError) -> ChildTask,
+    name: String, limits: Limits, start: @escaping (HandledEvent) throws(SinkError) -> ChildTask,
     judge: @escaping (ChildTask.Ended) -> Verdict
   ) {
     self.name = name
@@ -108,7 +108,7 @@ final class ChildHandler: EventHandler {
 
   private func begin(_ waiting: Waiting, _ now: Int64) {
     if limits.perMinute != nil { begun.append(now) }
-    do throws(HostError) {
+    do throws(SinkError) {
       running = (try start(waiting.event), waiting, now + limits.runNanoseconds)
     } catch {
       fail(Wording.sentence(error))
@@ -154,7 +154,7 @@ extension ChildHandler {
   static func program(_ words: [String], seconds: Double) -> ChildHandler {
     ChildHandler(
       name: "--run \(TerminalText.safe(words[0]))", limits: Limits(runNanoseconds: Int64(seconds * 1e9))
-    ) { (event) throws(HostError) in
+    ) { (event) throws(SinkError) in
       try ChildTask(words[0], Array(words.dropFirst()), input: event.line)
     } judge: { ended in
       if ended.isFlooding { return .failed("it wrote more than \(ChildTask.outputBytesMax) bytes, which nobody reads") }

@@ -41,10 +41,11 @@ package final class ChildTask {
 
   /// Starts it. The program is looked for as a shell does, and gets our environment.
   ///
-  /// - Throws: `HostError.system` of `run`, with ENOENT where there is no such program.
-  package init(_ program: String, _ arguments: [String], input text: [UInt8]) throws(HostError) {
-    func failure(_ number: Int32) -> HostError {
-      .system(operation: .run, path: KernelName(program), errno: number)
+  /// - Parameter body: a descriptor that it has as its number 3; closed here by who gave it.
+  /// - Throws: `SinkError.system` of `run`, with ENOENT where there is no such program.
+  package init(_ program: String, _ arguments: [String], input text: [UInt8], body: Int32? = nil) throws(SinkError) {
+    func failure(_ number: Int32) -> SinkError {
+      .system(operation: "run", path: KernelName(program), errno: number)
     }
     var (inputEnds, outputEnds): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
     guard pipe2(&inputEnds, Int32(O_CLOEXEC)) == 0 else { throw failure(errno) }
@@ -54,7 +55,7 @@ package final class ChildTask {
       throw failure(number)
     }
     var child: pid_t = 0
-    let refusal = ChildTask.spawn(program, arguments, &child, input: inputEnds[0], output: outputEnds[1])
+    let refusal = ChildTask.spawn(program, arguments, &child, (inputEnds[0], outputEnds[1], body))
     close(inputEnds[0])
     close(outputEnds[1])
     let held = refusal == 0 ? clinux_pidfd_open(child) : -1
@@ -62,7 +63,7 @@ package final class ChildTask {
       let number = refusal == 0 ? errno : refusal
       if refusal == 0 {
         Glibc.kill(child, SIGKILL)
-        _ = SystemCall.retrying { Int(waitpid(child, nil, 0)) }
+        ChildTask.reap(child)
       }
       close(inputEnds[1])
       close(outputEnds[0])
@@ -75,7 +76,7 @@ package final class ChildTask {
   deinit {
     if end == nil {
       kill()
-      _ = SystemCall.retrying { Int(waitpid(pid, nil, 0)) }
+      ChildTask.reap(pid)
     }
     closeInput()
     closeOutput()
@@ -143,6 +144,8 @@ package final class ChildTask {
     if outputBytes > ChildTask.outputBytesMax { closeOutput() }
   }
 
+  private static func reap(_ child: pid_t) { while waitpid(child, nil, 0) < 0, errno == EINTR {} }
+
   private func closeInput() {
     if input >= 0 { close(input) }
     input = -1
@@ -155,14 +158,16 @@ package final class ChildTask {
 
   /// The error of the spawn, or 0.
   private static func spawn(
-    _ program: String, _ arguments: [String], _ child: inout pid_t, input: Int32, output: Int32
+    _ program: String, _ arguments: [String], _ child: inout pid_t,
+    _ ends: (input: Int32, output: Int32, body: Int32?)
   ) -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, input, 0)
-    posix_spawn_file_actions_adddup2(&actions, output, 1)
-    posix_spawn_file_actions_adddup2(&actions, output, 2)
+    posix_spawn_file_actions_adddup2(&actions, ends.input, 0)
+    posix_spawn_file_actions_adddup2(&actions, ends.output, 1)
+    posix_spawn_file_actions_adddup2(&actions, ends.output, 2)
+    if let body = ends.body { posix_spawn_file_actions_adddup2(&actions, body, 3) }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CLinux
 import Events
 import Glibc
+import TestSupport
 import Testing
 
-@testable import Host
+@testable import Sinks
 
 @Suite("A program beside us never lets us wait")
 struct ChildTaskTests {
@@ -62,8 +62,8 @@ struct ChildTaskTests {
     let sleeper = try #require(pid_t(ChildTaskTests.text(ended).split(separator: "\n").first ?? ""))
     var isGone = false
     for _ in 0..<200 where !isGone {
-      let stat = try ProcReader().process(pid: sleeper)
-      isGone = stat == nil || stat?.cmdline?.isEmpty != false
+      // Nobody's command line is empty but that of who is dead and waits for its parent.
+      isGone = (Files.text("/proc/\(sleeper)/cmdline") ?? "").isEmpty
       usleep(10_000)
     }
     #expect(isGone)
@@ -89,38 +89,8 @@ struct ChildTaskTests {
 
   @Test("A program that is not there is an error with its name", arguments: ["/nonexistent", "oomwitness-none", ""])
   func missing(program: String) {
-    #expect(throws: HostError.system(operation: .run, path: KernelName(program), errno: ENOENT)) {
+    #expect(throws: SinkError.system(operation: "run", path: KernelName(program), errno: ENOENT)) {
       _ = try ChildTask(program, [], input: [])
     }
-  }
-}
-
-@Suite("Memory is given back beside us")
-struct MemoryCleanupTests {
-  private static func ended(_ work: MemoryCleanup) -> MemoryCleanup.Ended? {
-    var waiting = pollfd(fd: work.descriptor, events: Int16(POLLIN), revents: 0)
-    _ = poll(&waiting, 1, 20_000)
-    return work.ended()
-  }
-
-  @Test("What is asked for is written, and how long it took is told")
-  func write() throws {
-    let fixture = try Fixture(["drop_caches": "0\n"])
-    let file = KernelName(fixture.root + "/drop_caches")
-    let ended = try #require(
-      MemoryCleanupTests.ended(try MemoryCleanup(file: file, text: "1\n", syncsFirst: false)))
-    #expect(ended.errno == 0 && ended.nanoseconds > 0)
-    let folder = try Directory(path: fixture.root)
-    #expect(
-      try FileReader().contents("drop_caches", in: folder, limitBytes: 10).map { Array($0.bytes) } == [0x31, 0x0a])
-  }
-
-  @Test(
-    "What cannot be written is told with its errno",
-    arguments: [("/nonexistent/file", ENOENT), ("/dev/full", ENOSPC), ("/proc/version", EACCES), ("/", EISDIR)])
-  func refused(path: String, number: Int32) throws {
-    let ended = MemoryCleanupTests.ended(try MemoryCleanup(file: KernelName(path), text: "1", syncsFirst: false))
-    // Who is root may open /proc/version, and then cannot write it.
-    #expect(ended?.errno == number || (path == "/proc/version" && ended?.errno == EIO))
   }
 }
