@@ -14,10 +14,11 @@ import Testing
     "Configuration": ["CYAML", "Events", "Policy"],
     "Witness": ["Host", "Events"],
     "Sinks": ["Events"],
+    "History": ["CSQLite", "Events"],
     "Report": ["Events"],
     "oomwitness": [
-      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
-      "ArgumentParser",
+      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "History",
+      "Report", "ArgumentParser",
     ],
   ]
   static let sources = Repository.files(below: "Sources", ending: [".swift"])
