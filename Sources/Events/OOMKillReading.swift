@@ -190,7 +190,10 @@ extension Candidates {
 
 extension ScoreRow {
   /// A candidate, with what a `pressure` line's processes have beside it; nil where it has neither number nor name.
-  init?(_ json: inout JSONReader, beside other: (inout JSONReader, String) throws(JSONReader.Fault) -> Bool = { _, _ in false })
+  init?(
+    _ json: inout JSONReader,
+    beside other: (inout JSONReader, String) throws(JSONReader.Fault) -> Bool = { _, _ in false }
+  )
     throws(JSONReader.Fault)
   {
     var candidate = Candidate(pid: 0, tid: 0, comm: KernelName(""), oomScoreAdj: 0)

@@ -63,6 +63,9 @@ package final class HistoryStore {
     return take(line, columns)
   }
 
+  /// Somebody else has found a line to be none.
+  package func countMalformed() { told.linesMalformed += 1 }
+
   /// A line whose columns are known.
   package func take(_ line: [UInt8], _ columns: LineColumns) -> Bool {
     let now = settings.clock()

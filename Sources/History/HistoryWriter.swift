@@ -166,7 +166,8 @@ final class HistoryWriter {
   /// Rows that were stored before then, the oldest first, so many at most that a clock that is wrong for a minute does not
   /// take all.
   func deleteAged(before storedSeconds: Int64) throws(HistoryError) -> Int64 {
-    let oldest = try database.statement("SELECT id, stored_s FROM events ORDER BY id LIMIT \(4 * HistoryWriter.deletedMax)")
+    let oldest = try database.statement(
+      "SELECT id, stored_s FROM events ORDER BY id LIMIT \(4 * HistoryWriter.deletedMax)")
     var last: Int64?
     while try oldest.step(), oldest.integer(1) < storedSeconds { last = oldest.integer(0) }
     oldest.reset()

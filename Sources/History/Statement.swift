@@ -71,7 +71,9 @@ final class Statement {
     case .integer(let number?): return sqlite3_bind_int64(handle, place, number)
     case .text(var text?):
       return text.withUTF8 { bytes in
-        bytes.withMemoryRebound(to: CChar.self) { sqlite3_bind_text(handle, place, $0.baseAddress, Int32($0.count), Statement.copied) }
+        bytes.withMemoryRebound(to: CChar.self) {
+          sqlite3_bind_text(handle, place, $0.baseAddress, Int32($0.count), Statement.copied)
+        }
       }
     case .bytes(let bytes):
       return bytes.withUnsafeBytes {

@@ -14,7 +14,7 @@ import Testing
   }
 
   @Test("every sample comes back as it went", arguments: Samples.full + Samples.minimal)
-  func samples(event: Event) throws {
+  func samplesComeBack(event: Event) throws {
     let written = EncoderTests.line(event)
     let line = try EventLine(Array(written.utf8))
     #expect(EventLineTests.again(line) == written)
@@ -55,7 +55,9 @@ import Testing
   @Test("fields may come in any order, and those that are not known are passed over")
   func order() throws {
     let line = try EventLine(
-      Array(#"{"victim":{"x":[1],"comm":"hog","pid":7},"source":"log","decision":{"id":2},"new":{},"type":"oom_kill"}"#.utf8))
+      Array(
+        #"{"victim":{"x":[1],"comm":"hog","pid":7},"source":"log","decision":{"id":2},"new":{},"type":"oom_kill"}"#.utf8
+      ))
     guard case .oomKill(let kill)? = line.event else { return #expect(Bool(false), "no kill") }
     #expect(kill.victim.pid == 7)
     #expect(kill.decision.id == 2)
@@ -69,12 +71,12 @@ import Testing
   ]
 
   @Test("what lacks what it must have is no event", arguments: lacking)
-  func lacking(text: String) throws { #expect(try EventLine(Array(text.utf8)).event == nil) }
+  func isNoEvent(text: String) throws { #expect(try EventLine(Array(text.utf8)).event == nil) }
 
   static let broken = ["", "{", #"{"type":"#, #"{"type":"oom_kill"} x"#, "{\"a\":\"\u{1}\"}", "nul"]
 
   @Test("what is no JSON is an error", arguments: broken)
-  func broken(text: String) { #expect(throws: JSONReader.Fault.self) { try EventLine(Array(text.utf8)) } }
+  func isNoJSON(text: String) { #expect(throws: JSONReader.Fault.self) { try EventLine(Array(text.utf8)) } }
 }
 
 /// Times as people and programs write them.
@@ -94,7 +96,9 @@ import Testing
 
   @Test("what is written is read again")
   func again() {
-    for step in stride(from: Int64(-4_000_000_000_000_000_000), to: 9_000_000_000_000_000_000, by: 7_777_777_777_777_777) {
+    for step in stride(
+      from: Int64(-4_000_000_000_000_000_000), to: 9_000_000_000_000_000_000, by: 7_777_777_777_777_777)
+    {
       #expect(RFC3339.nanoseconds(RFC3339.text(wallNanoseconds: step)) == step)
     }
   }

@@ -60,7 +60,8 @@ import Testing
     #expect(kept.sqlite("PRAGMA integrity_check") == "ok")
   }
 
-  @Test("a disk that is full stops nobody: lines wait, some are dropped and counted, and all goes on when there is room")
+  @Test(
+    "a disk that is full stops nobody: lines wait, some are dropped and counted, and all goes on when there is room")
   func fullDisk() throws {
     guard geteuid() == 0 || Requirement.mustRun else { return }
     let kept = Kept()

@@ -52,7 +52,8 @@ final class Kept {
 
   /// A kill of our own making, a second after the one before.
   static func line(
-    _ number: Int, comm: String = "hog", host: String = "node-1", boot: String? = bootID, change: (inout OOMKill) -> Void = { _ in }
+    _ number: Int, comm: String = "hog", host: String = "node-1", boot: String? = bootID,
+    change: (inout OOMKill) -> Void = { _ in }
   ) -> [UInt8] {
     var made = MadeKill()
     made.comm = comm
@@ -66,13 +67,16 @@ final class Kept {
 
   static func line(_ event: Event, _ number: Int, host: String = "node-1", boot: String? = bootID) -> [UInt8] {
     var encoder = NDJSONEncoder(host: host, bootID: boot, pageSizeBytes: 4096)
-    for _ in 1..<number { _ = encoder.line(.loss(Loss(reason: .ringFull, kernelCount: 0, records: 0, detail: "")), at: now(0)) }
+    for _ in 1..<number {
+      _ = encoder.line(.loss(Loss(reason: .ringFull, kernelCount: 0, records: 0, detail: "")), at: now(0))
+    }
     return encoder.line(event, at: now(number))
   }
 
   static func now(_ number: Int) -> EventTime {
     let second: Int64 = 1_000_000_000
     return EventTime(
-      wallNanoseconds: MadeKill.day + Int64(number) * second, monotonicNanoseconds: 5000 * second + Int64(number) * second)
+      wallNanoseconds: MadeKill.day + Int64(number) * second,
+      monotonicNanoseconds: 5000 * second + Int64(number) * second)
   }
 }

@@ -104,7 +104,7 @@ import Testing
   ]
 
   @Test("what is no line of a stream is counted and not stored", arguments: junk)
-  func junk(line: String) throws {
+  func refusesJunk(line: String) throws {
     let kept = Kept()
     let store = kept.store()
     #expect(!store.take(Array(line.utf8)))

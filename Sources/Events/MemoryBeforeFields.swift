@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Events
 
 extension MemoryBefore {
   /// Series of one record; a file may hold anything.

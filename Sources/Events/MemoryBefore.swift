@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Events
 
 /// The last minutes before a kill: the host's memory, the victim's, and that of those that grew.
 ///
