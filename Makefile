@@ -15,7 +15,7 @@ SKELETONS := $(BPF_OBJECTS:%=bpf/include/%.skel.h) $(patsubst %,bpf/include/%.ls
 ARM64 := .build/vm-arm64
 # One file that needs nothing of the host but its kernel; and it starts in half the time. Its size: docs/decisions.md.
 SWIFT_FLAGS = -c release -Xswiftc -static-executable -Xswiftc -use-ld=lld -Xlinker --icf=all \
-	$(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libbpf libelf)))
+	$(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libbpf libelf sqlite3)))
 
 .DEFAULT_GOAL := build
 .PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz bench picture check fmt install bpf dependencies clean

@@ -11,6 +11,7 @@
 //   Configuration what people declare, in YAML        -> CYAML, Events, Policy
 //   Witness       records + host facts -> events      -> Host, Events
 //   Sinks         where lines go                      -> CLinux, Events
+//   History       what was told, kept                 -> CSQLite, Events
 //   Report        text for people                     -> Events
 //   oomwitness    the command; words every error      -> all but the C modules
 //
@@ -58,6 +59,10 @@ let package = Package(
     // MARK: Sinks
     .target(name: "Sinks", dependencies: ["CLinux", "Events"], swiftSettings: small),
 
+    // MARK: History
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .target(name: "History", dependencies: ["CSQLite", "Events"], swiftSettings: small),
+
     // MARK: Report
     .target(name: "Report", dependencies: ["Events"], swiftSettings: small),
 
@@ -65,7 +70,8 @@ let package = Package(
     .executableTarget(
       name: "oomwitness",
       dependencies: [
-        "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
+        "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "History",
+        "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: small),
@@ -91,6 +97,7 @@ let package = Package(
       name: "SinksTests", dependencies: ["Sinks", "Events", "TestSupport", "SpoolWriter"], swiftSettings: settings),
     .executableTarget(
       name: "SpoolWriter", dependencies: ["Sinks"], path: "Tests/SpoolWriter", swiftSettings: settings),
+    .testTarget(name: "HistoryTests", dependencies: ["History", "Events", "TestSupport"], swiftSettings: settings),
     .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(

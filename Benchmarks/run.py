@@ -19,6 +19,7 @@ import time
 import bpfcost
 import containers
 import guard
+import history
 import latency
 import log
 import pressure
@@ -41,6 +42,7 @@ MEASURES = {
     "pressure": pressure.measure,
     "log": log.measure,
     "guard": guard.measure,
+    "history": history.measure,
     "vm": vm.measure,
 }
 

@@ -109,6 +109,28 @@ package struct JSONReader: ~Copyable {
     return Int64(try number())
   }
 
+  /// A whole number that fits into its type; nil for anything else, which is passed over.
+  mutating func whole<Number: FixedWidthInteger>() throws(Fault) -> Number? {
+    guard try kind() == .number else {
+      try skip()
+      return nil
+    }
+    let digits = try number()
+    return Int64(digits).map { Number(exactly: $0) } ?? UInt64(digits).flatMap { Number(exactly: $0) }
+  }
+
+  /// A number with two decimals at most, in hundredths: `0.25` is 25; nil for anything else, which is passed over.
+  mutating func hundredths() throws(Fault) -> Int64? {
+    guard try kind() == .number else {
+      try skip()
+      return nil
+    }
+    let parts = try number().split(separator: ".", omittingEmptySubsequences: false)
+    let decimals = parts.count > 1 ? parts[1] : ""
+    guard decimals.utf8.count <= 2 else { return nil }
+    return Int64(parts[0] + decimals + String(repeating: "0", count: 2 - decimals.utf8.count))
+  }
+
   /// True or false; nil for anything else, which is passed over.
   package mutating func flag() throws(Fault) -> Bool? {
     guard try kind() == .flag else {

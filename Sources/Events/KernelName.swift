@@ -23,6 +23,23 @@ package struct KernelName: Hashable, Sendable {
   /// Whether `text` holds every byte, so that `hex` is not needed beside it.
   package var isValidUTF8: Bool { String(validating: bytes, as: UTF8.self) != nil }
 
+  /// From what `hex` gives; nil for anything else.
+  package init?(hex: String) {
+    var bytes: [UInt8] = []
+    var high: UInt8?
+    for digit in hex.utf8 {
+      guard let value = Character(Unicode.Scalar(digit)).hexDigitValue.map(UInt8.init) else { return nil }
+      if let first = high {
+        bytes.append(first << 4 | value)
+        high = nil
+      } else {
+        high = value
+      }
+    }
+    guard high == nil else { return nil }
+    self.bytes = bytes
+  }
+
   /// All bytes, two lower-case hexadecimal digits each.
   package var hex: String {
     var digits: [UInt8] = []

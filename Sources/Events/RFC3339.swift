@@ -34,6 +34,66 @@ package enum RFC3339 {
     put(rest % 1_000_000_000, 9, "Z", &end)
   }
 
+  /// Nanoseconds since 1970 of a time as `text` writes it, with any number of fractional digits up to nine, or of a time
+  /// with an offset (`+09:00`); nil where it is none, or none that 64 bits hold.
+  package static func nanoseconds(_ text: String) -> Int64? {
+    let bytes = Array(text.utf8)
+    var place = 0
+    func number(_ digits: Int) -> Int64? {
+      guard place + digits <= bytes.count else { return nil }
+      var value: Int64 = 0
+      for byte in bytes[place..<(place + digits)] {
+        guard (0x30...0x39).contains(byte) else { return nil }
+        value = value * 10 + Int64(byte - 0x30)
+      }
+      place += digits
+      return value
+    }
+    func skip(_ wanted: String) -> Bool {
+      guard place < bytes.count, wanted.utf8.contains(bytes[place]) else { return false }
+      place += 1
+      return true
+    }
+    guard let year = number(4), skip("-"), let month = number(2), skip("-"), let day = number(2), skip("Tt "),
+      let hour = number(2), skip(":"), let minute = number(2), skip(":"), let second = number(2),
+      (1...12).contains(month), (1...days(inMonth: month, of: year)).contains(day), hour < 24, minute < 60, second <= 60
+    else { return nil }
+    var fraction: Int64 = 0
+    if skip(".") {
+      let begin = place
+      while place - begin < 9, let digit = number(1) { fraction = fraction * 10 + digit }
+      guard place > begin else { return nil }
+      for _ in (place - begin)..<9 { fraction *= 10 }
+    }
+    var offset: Int64 = 0
+    if !skip("Zz") {
+      let sign: Int64 = skip("+") ? -1 : skip("-") ? 1 : 0
+      guard sign != 0, let hours = number(2), skip(":"), let minutes = number(2), hours < 24, minutes < 60 else {
+        return nil
+      }
+      offset = sign * (hours * 3600 + minutes * 60)
+    }
+    guard place == bytes.count else { return nil }
+    let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second + offset
+    let (whole, isTooMuch) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, isOver) = whole.addingReportingOverflow(fraction)
+    return isTooMuch || isOver ? nil : sum
+  }
+
+  /// Days from 1970 to a date; the inverse of `civil`.
+  package static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+    let shifted = month <= 2 ? year - 1 : year
+    let era = (shifted >= 0 ? shifted : shifted - 399) / 400
+    let yearOfEra = shifted - era * 400
+    let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+    return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+  }
+
+  private static func days(inMonth month: Int64, of year: Int64) -> Int64 {
+    let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    return [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][Int(month - 1)]
+  }
+
   private static func put(
     _ number: Int64, _ digits: Int, _ separator: Unicode.Scalar, _ end: inout UnsafeMutablePointer<UInt8>
   ) {

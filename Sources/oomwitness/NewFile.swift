@@ -41,6 +41,31 @@ enum NewFile {
     if let error { throw error }
   }
 
+  /// As it comes, over one that is there, which stays until all is written.
+  ///
+  /// - Parameter body: is given what takes bytes, and says false once they cannot be written.
+  static func write(to path: String, _ body: (_ put: ([UInt8]) -> Bool) throws -> Void) throws {
+    let new = "\(path).\(getpid()).new"
+    unlink(new)
+    let descriptor = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw failure(.open, path) }
+    var error: HostError?
+    defer {
+      close(descriptor)
+      unlink(new)
+    }
+    try body { bytes in
+      var rest = bytes[...]
+      while error == nil, !rest.isEmpty {
+        let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress!, $0.count) }
+        if count > 0 { rest = rest.dropFirst(count) } else if errno != EINTR { error = failure(.write, path) }
+      }
+      return error == nil
+    }
+    if error == nil, fsync(descriptor) != 0 || rename(new, path) != 0 { error = failure(.write, path) }
+    if let error { throw error }
+  }
+
   /// A folder with those above it.
   static func makeFolder(_ path: String) throws(HostError) {
     var made = path.hasPrefix("/") ? "" : "."

@@ -22,6 +22,36 @@ enum StandardOutput {
     if let number = sink.failure { throw Diagnostic.fail("cannot write standard output: \(Wording.text(number))") }
   }
 
+  /// Text that comes piece by piece, written in large ones and no faster than it is read.
+  final class Stream {
+    private let sink = DescriptorSink()
+    /// Not written yet.
+    private var waiting: [UInt8] = []
+
+    /// False where nobody reads any more.
+    @discardableResult func put(_ bytes: [UInt8]) -> Bool {
+      waiting += bytes
+      if waiting.count >= pieceBytes { write() }
+      return !sink.isClosed
+    }
+
+    /// Writes the rest.
+    func end() throws {
+      write()
+      if let number = sink.failure { throw Diagnostic.fail("cannot write standard output: \(Wording.text(number))") }
+    }
+
+    private func write() {
+      var rest = waiting[...]
+      while !rest.isEmpty, !sink.isClosed {
+        _ = sink.write(Array(rest.prefix(pieceBytes)))
+        sink.drain(timeoutMilliseconds: Int32.max)
+        rest = rest.dropFirst(pieceBytes)
+      }
+      waiting.removeAll(keepingCapacity: true)
+    }
+  }
+
   /// One JSON text and a newline.
   static func show(_ json: borrowing JSONWriter) throws { try show(json.bytes + [0x0a]) }
 

@@ -2,6 +2,7 @@
 import Configuration
 import Events
 import Glibc
+import History
 import Host
 import KernelLog
 import KernelProbe
@@ -87,6 +88,34 @@ enum Wording {
     case .adjOutOfRange(let text): "oom_score_adj is -1000 to 1000, not \(TerminalText.safe(text))"
     case .unkillable:
       "-1000 makes unkillable, whatever the process comes to hold; -999 is nearly as safe (or --allow-unkillable)"
+    }
+  }
+
+  static func sentence(_ error: HistoryError) -> String {
+    switch error {
+    case .absent(let path):
+      "there is no history at \(TerminalText.safe(path)) (the daemon keeps one; `oomwitness history import` makes one)"
+    case .foreign(let path): "\(TerminalText.safe(path)) is no history but another program's database"
+    case .newer(let path, let version):
+      "\(TerminalText.safe(path)) is of a later oomwitness than this one: its tables are version \(version)"
+    case .system(let path, let operation, let number):
+      "cannot \(operation.rawValue) \(TerminalText.safe(path)): \(text(number))"
+        + (number == EACCES ? " (needs root, or to be in the file's group)" : "")
+    case .database(let path, _, _, let message) where error.isDamage:
+      "\(TerminalText.safe(path)) is damaged, or no database: \(TerminalText.safe(message))"
+    case .database(let path, let operation, let code, let message):
+      "cannot \(operation.rawValue) \(TerminalText.safe(path)): \(TerminalText.safe(message)) (SQLite's code \(code))"
+        + (error.isBusy ? "; another process writes it" : "")
+    }
+  }
+
+  static func sentence(_ fault: LineColumns.Fault) -> String {
+    switch fault {
+    case .tooLong: "a line of more than \(LineColumns.lineBytesMax) bytes"
+    case .json(let fault): sentence(fault.reason)
+    case .schema(nil): "this line names no schema; those of a stream have \(NDJSONEncoder.schema)"
+    case .schema(let name?): "this is of \(TerminalText.safe(name)), not of \(NDJSONEncoder.schema)"
+    case .field(let name): "this line has no '\(name)' that is known to be one"
     }
   }
 

@@ -52,6 +52,17 @@ import Testing
     Bad(
       arguments: ["guard", "--process-group", "--whole-cgroup"],
       sentence: "Error: --process-group and --whole-cgroup: one of them"),
+    Bad(arguments: ["history", "list", "--limit", "0"], sentence: "Error: --limit takes 1 to 1000000, not 0"),
+    Bad(
+      arguments: ["history", "list", "--since", "yesterday"],
+      sentence: "Error: The value 'yesterday' is invalid for '--since <time>'"),
+    Bad(
+      arguments: ["history", "list", "--since", "1h", "--until", "2h"], sentence: "Error: --since is not before --until"
+    ),
+    Bad(
+      arguments: ["history", "export", "--type", "x y"],
+      sentence: "Error: --type takes a type as oom_kill, or any, not 'x y'"),
+    Bad(arguments: ["history", "import"], sentence: "Error: Missing expected argument '<files> ...'"),
     Bad(arguments: ["replay"], sentence: "Error: Missing expected argument '<file>'"),
     Bad(arguments: ["witness"], sentence: "Error: Unexpected argument 'witness'"),
   ]
@@ -70,7 +81,9 @@ import Testing
       "", "trace", "analyze", "scores", "next", "cgroup", "containers", "limits", "pressure", "pressure watch",
       "pressure status", "doctor", "check", "replay", "protect", "protect plan", "protect apply",
       "protect revert",
-      "protect audit", "protect watch", "protect systemd", "protect presets", "guard", "guard run", "guard status", "daemon",
+      "protect audit", "protect watch", "protect systemd", "protect presets", "guard", "guard run", "guard status",
+      "history", "history list", "history show", "history stats", "history export", "history report", "history import",
+      "daemon",
     ])
   func helpTexts(command: String) {
     let ended = Program.run(Program.oomwitness, command.split(separator: " ").map(String.init) + ["--help"])

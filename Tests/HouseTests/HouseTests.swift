@@ -14,10 +14,11 @@ import Testing
     "Configuration": ["CYAML", "Events", "Policy"],
     "Witness": ["Host", "Events"],
     "Sinks": ["CLinux", "Events", "Synchronization"],
+    "History": ["CSQLite", "Events"],
     "Report": ["Events"],
     "oomwitness": [
-      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
-      "ArgumentParser", "Synchronization",
+      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "History",
+      "Report", "ArgumentParser", "Synchronization",
     ],
   ]
   static let sources = Repository.files(below: "Sources", ending: [".swift"])

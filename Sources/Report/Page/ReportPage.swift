@@ -9,6 +9,7 @@ import Events
 package struct ReportPage {
   private let pageSizeBytes: Int
   private let version: String
+  private let origin: String
   private let row: KillRow
   private var wallTimes = TimeBins()
   /// Of the kills without a wall clock.
@@ -19,9 +20,11 @@ package struct ReportPage {
   /// - Parameters:
   ///   - pageSizeBytes: of a page where the log is from.
   ///   - version: of this program; the page names it at its end.
-  package init(pageSizeBytes: Int, version: String) {
+  ///   - origin: the command that wrote it, as its user typed it.
+  package init(pageSizeBytes: Int, version: String, origin: String = "analyze --output html") {
     self.pageSizeBytes = pageSizeBytes
     self.version = version
+    self.origin = origin
     row = KillRow(pageSizeBytes: pageSizeBytes)
   }
 
@@ -87,7 +90,7 @@ package struct ReportPage {
       TableSection(statistics, words: words, pageSizeBytes: pageSizeBytes).write(to: &html)
     }
     html.markup("</div></main>\n<footer><p>")
-    html.text("Written by oomwitness \(version), analyze --output html. Times are UTC.")
+    html.text("Written by oomwitness \(version), \(origin). Times are UTC.")
     html.markup("</p></footer>")
     if !hasHosts { html.markup("<style>.kills .host { display: none; }</style>") }
     html.markup("<script>")
