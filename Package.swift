@@ -11,6 +11,7 @@
 //   Configuration what people declare, in YAML        -> CYAML, Events, Policy
 //   Witness       records + host facts -> events      -> Host, Events
 //   Sinks         where lines go                      -> CLinux, Events
+//   Metrics       counts of events, for scrapers      -> CLinux, Events
 //   Report        text for people                     -> Events
 //   oomwitness    the command; words every error      -> all but the C modules
 //
@@ -58,6 +59,9 @@ let package = Package(
     // MARK: Sinks
     .target(name: "Sinks", dependencies: ["CLinux", "Events"], swiftSettings: small),
 
+    // MARK: Metrics
+    .target(name: "Metrics", dependencies: ["CLinux", "Events"], swiftSettings: small),
+
     // MARK: Report
     .target(name: "Report", dependencies: ["Events"], swiftSettings: small),
 
@@ -65,7 +69,8 @@ let package = Package(
     .executableTarget(
       name: "oomwitness",
       dependencies: [
-        "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
+        "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Metrics",
+        "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: small),
@@ -88,6 +93,8 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Events", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "SinksTests", dependencies: ["Sinks", "Events"], swiftSettings: settings),
+    .testTarget(
+      name: "MetricsTests", dependencies: ["Metrics", "Events", "TestSupport"], swiftSettings: settings),
     .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(

@@ -14,10 +14,11 @@ import Testing
     "Configuration": ["CYAML", "Events", "Policy"],
     "Witness": ["Host", "Events"],
     "Sinks": ["CLinux", "Events", "Synchronization"],
+    "Metrics": ["CLinux", "Events", "Synchronization"],
     "Report": ["Events"],
     "oomwitness": [
-      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",
-      "ArgumentParser",
+      "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Metrics",
+      "Report", "ArgumentParser",
     ],
   ]
   static let sources = Repository.files(below: "Sources", ending: [".swift"])
