@@ -12,6 +12,7 @@
 //   Witness       records + host facts -> events      -> Host, Events
 //   Sinks         where lines go                      -> CLinux, Events
 //   History       what was told, kept                 -> CSQLite, Events
+//   Metrics       counts of events, for scrapers      -> CLinux, Events
 //   Report        text for people                     -> Events
 //   oomwitness    the command; words every error      -> all but the C modules
 //
@@ -63,6 +64,9 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "History", dependencies: ["CSQLite", "Events"], swiftSettings: small),
 
+    // MARK: Metrics
+    .target(name: "Metrics", dependencies: ["CLinux", "Events"], swiftSettings: small),
+
     // MARK: Report
     .target(name: "Report", dependencies: ["Events"], swiftSettings: small),
 
@@ -71,6 +75,7 @@ let package = Package(
       name: "oomwitness",
       dependencies: [
         "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "History",
+        "Metrics",
         "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -98,6 +103,8 @@ let package = Package(
     .executableTarget(
       name: "SpoolWriter", dependencies: ["Sinks"], path: "Tests/SpoolWriter", swiftSettings: settings),
     .testTarget(name: "HistoryTests", dependencies: ["History", "Events", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "MetricsTests", dependencies: ["Metrics", "Events", "TestSupport"], swiftSettings: settings),
     .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(

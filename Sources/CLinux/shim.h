@@ -44,6 +44,10 @@ static inline int clinux_kcmp(pid_t one, pid_t other, int type) {
 }
 
 
+// Declared only with _GNU_SOURCE. Source: accept4(2).
+struct sockaddr;
+int accept4(int listener, struct sockaddr *address, unsigned int *size, int flags);
+
 // Declared only with _GNU_SOURCE. Source: pipe2(2).
 int pipe2(int ends[2], int flags);
 

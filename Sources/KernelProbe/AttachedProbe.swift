@@ -13,6 +13,8 @@ package struct AttachedProbe: ~Copyable {
   package let probes: [StreamStart.Probe]
   /// The return of oom_badness() is seen, or of the part of it that is left of a scan where GCC has split it.
   package let seesBadness: Bool
+  /// Those that are attached, for as long as this lives.
+  package let programs: [ProgramCosts.Program]
   private let object: SkeletonOwner
   private var links: [OpaquePointer] = []
   private let ring: OpaquePointer
@@ -21,6 +23,7 @@ package struct AttachedProbe: ~Copyable {
   init(object: SkeletonOwner, rung: ProbeRung, programs: RungPrograms) throws(ProbeError) {
     var probes: [StreamStart.Probe] = []
     var links: [OpaquePointer] = []
+    var attached: [ProgramCosts.Program] = []
     func giveUp() {
       for link in links { bpf_link__destroy(link) }
     }
@@ -29,7 +32,10 @@ package struct AttachedProbe: ~Copyable {
       if refusal == nil {
         switch AttachedProbe.attach(program) {
         case .success(let link):
-          if let link { links.append(link) }
+          if let link {
+            links.append(link)
+            attached.append(ProgramCosts.Program(name: program.name, descriptor: bpf_program__fd(program.pointer)))
+          }
         case .failure(let failure):
           refusal = String(cString: strerror(failure.errno))
           if program.required {
@@ -52,6 +58,7 @@ package struct AttachedProbe: ~Copyable {
     }
     self.rung = rung
     self.probes = probes
+    self.programs = attached
     seesBadness = probes.contains {
       ($0.name.hasSuffix("oom_badness") || $0.name.hasSuffix("oom_badness.part.0")) && $0.refusal == nil
     }

@@ -94,6 +94,20 @@ package struct LossLedger: Sendable {
       detail: "/proc/vmstat counts \(growth) kills since the stream began; \(before)")
   }
 
+  /// The books as they are.
+  package struct Balance: Hashable, Sendable {
+    package let told: Int64
+    package let lost: Int64
+    /// Of the kernel's own count; nil where it could not be read.
+    package let growth: Int64?
+    /// What was not told, nor told as lost, until now.
+    package let difference: Int64
+  }
+
+  package func balance(oomKill: Int64?, difference: Int64) -> Balance {
+    Balance(told: told, lost: lost, growth: growth(oomKill: oomKill), difference: difference)
+  }
+
   package func growth(oomKill: Int64?) -> Int64? {
     guard let baseline, let oomKill else { return nil }
     return oomKill - baseline

@@ -40,6 +40,8 @@ extension WitnessLoop {
     package var isOutputClosed: () -> Bool = { false }
     /// Takes the next of what happened before the start; false where there is no more.
     package var takePast: (inout [Assembler.Action]) -> Bool = { _ in false }
+    /// The books were held against the kernel's count.
+    package var balanced: (LossLedger.Balance) -> Void = { _ in }
     /// The biggest processes now.
     package var biggest: () -> [ProcessCache.Sized] = { [] }
 

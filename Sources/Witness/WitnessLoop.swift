@@ -171,7 +171,9 @@ package final class WitnessLoop {
   }
 
   private func balance(oomKill: Int64?, isLast: Bool) {
-    if let loss = ledger.reconcile(oomKill: oomKill, waiting: input.waitingKernelCount, isLast: isLast) { tell(loss) }
+    let loss = ledger.reconcile(oomKill: oomKill, waiting: input.waitingKernelCount, isLast: isLast)
+    if let loss { tell(loss) }
+    surroundings.balanced(ledger.balance(oomKill: oomKill, difference: loss?.kernelCount ?? 0))
   }
 
   private func refresh(now: Int64) {

@@ -7,6 +7,8 @@ protocol EventOutput: AnyObject {
   func write(_ event: Event, at time: EventTime) -> Bool
   /// Makes the line and throws it away, with a number that the stream does not see.
   func rehearse(_ event: Event, at time: EventTime)
+  /// What comes now happened before the start.
+  var tellsPast: Bool { get set }
   /// Wants to be flushed when it can be written to; nil: nothing waits.
   var waitingDescriptor: Int32? { get }
   func flush()

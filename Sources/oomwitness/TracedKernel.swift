@@ -12,6 +12,8 @@ final class TracedKernel {
   let log: HostLog
   /// The log is held against what the probes tell.
   let isCrossChecked: Bool
+  /// Those in the kernel, for as long as the input lives.
+  let programs: [ProgramCosts.Program]
   private let iterator: ProcessIterator?
   private let cache: ProcessCache
 
@@ -48,6 +50,7 @@ final class TracedKernel {
       })
     {
       let probes = attached.probes
+      programs = attached.programs
       var configuration = Assembler.Configuration(
         source: attached.rung.source, pageSizeBytes: identity.pageSizeBytes)
       configuration.candidatesListed = candidates.limit
@@ -72,6 +75,7 @@ final class TracedKernel {
       throw Diagnostic.fail(
         "--record needs BPF: \(sentences.last ?? "kmsg has no records")", ExitStatus.notPossibleHere)
     }
+    programs = []
     input = KmsgInput(try log.alone(after: sentences.last))
     isCrossChecked = false
     self.start = start(.kmsg, refused + [.init(name: "/dev/kmsg", refusal: nil)])

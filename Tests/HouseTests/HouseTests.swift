@@ -15,10 +15,11 @@ import Testing
     "Witness": ["Host", "Events"],
     "Sinks": ["CLinux", "Events", "Synchronization"],
     "History": ["CSQLite", "Events"],
+    "Metrics": ["CLinux", "Events", "Synchronization"],
     "Report": ["Events"],
     "oomwitness": [
       "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "History",
-      "Report", "ArgumentParser", "Synchronization",
+      "Metrics", "Report", "ArgumentParser", "Synchronization",
     ],
   ]
   static let sources = Repository.files(below: "Sources", ending: [".swift"])

@@ -3,6 +3,8 @@ import ArgumentParser
 import Events
 import Glibc
 import Host
+import KernelProbe
+import Metrics
 import Sinks
 import Witness
 
@@ -35,16 +37,31 @@ struct Daemon: ParsableCommand {
       probe: settings.trace.probe, candidates: settings.trace.candidates, record: nil, host: host)
     host.protectItself()
     let delivery = try delivery(settings)
+    let book = MetricBook(seriesMax: settings.metrics?.seriesMax ?? MetricBook.seriesMaxDefault)
+    let costs = costs(kernel, settings)
     let hub = EventHub(
       host: settings.file.hostName ?? host.identity.hostName, bootID: host.identity.bootID,
-      stream: streamName(), pageSizeBytes: host.identity.pageSizeBytes, take: delivery.put)
+      stream: streamName(), pageSizeBytes: host.identity.pageSizeBytes, book: book, take: delivery.put)
     var options = settings.trace.loopOptions(kernel)
     options.wasTold = ToldKills(delivery, bootID: host.identity.bootID).take
     do throws(SinkError) { try delivery.start() } catch { throw Diagnostic.fail(Wording.sentence(error)) }
-    try Supervisor(path: config, settings: settings, hub: hub, delivery: delivery).run(signals) { stop, heartbeat in
-      settings.trace.witness(
-        host, kernel, output: HubOutput(hub, heartbeat), options: options, stop: stop, beat: heartbeat.beat)
+    let supervisor = Supervisor(path: config, settings: settings, hub: hub, delivery: delivery, book: book) {
+      MetricReadings(delivery.status(), costs.read())
     }
+    try supervisor.run(signals) { stop, heartbeat in
+      settings.trace.witness(
+        host, kernel, output: HubOutput(hub, heartbeat), options: options, stop: stop, beat: heartbeat.beat,
+        balanced: { book.take(MetricBooks($0)) })
+    }
+    withExtendedLifetime(kernel) {}
+  }
+
+  private func costs(_ kernel: TracedKernel, _ settings: DaemonSettings) -> ProgramCosts {
+    let costs = ProgramCosts(kernel.programs, measures: settings.metrics?.measuresPrograms ?? false)
+    if let number = costs.refusal {
+      Diagnostic.say("the kernel does not measure BPF programs: \(Wording.text(number)) (needs CAP_SYS_ADMIN)")
+    }
+    return costs
   }
 
   /// Sixteen hexadecimal digits: a receiver tells doubles by it and `seq`.

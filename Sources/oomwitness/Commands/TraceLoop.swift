@@ -6,7 +6,7 @@ extension Trace {
   /// The loop, from the first line of the stream to its last.
   func witness(
     _ host: TracedHost, _ kernel: TracedKernel, output: any EventOutput, options: WitnessLoop.Options, stop: Int32,
-    beat: @escaping () -> Void = {}
+    beat: @escaping () -> Void = {}, balanced: @escaping (LossLedger.Balance) -> Void = { _ in }
   ) {
     WitnessLoop.rehearse(host: host.facts, swallow: output.rehearse)
     var surroundings = WitnessLoop.Surroundings(tell: output.write)
@@ -16,7 +16,11 @@ extension Trace {
     surroundings.flushOutput = output.flush
     surroundings.isOutputClosed = { output.isClosed }
     surroundings.biggest = kernel.biggest
-    surroundings.takePast = { kernel.log.takePast(&$0, output: output) }
+    surroundings.takePast = {
+      output.tellsPast = kernel.log.takePast(&$0, output: output)
+      return output.tellsPast
+    }
+    surroundings.balanced = balanced
 
     host.dropRights(keepingBPF: kernel.usesIterator)
     let second = SecondWaiter(descriptor: kernel.input.descriptor)

@@ -13,6 +13,7 @@ struct DaemonSettings {
   var guardian: Guard.Run?
   var protect: Protect.Watch?
   let destinations: [DestinationSettings]
+  let metrics: MetricsSettings?
 
   /// What only a command line can want: the daemon has one stream, and ends when it is told to.
   private static let notOurs: Set<String> = [
@@ -41,6 +42,7 @@ struct DaemonSettings {
         try DaemonSettings.command(section, file: path)
       }
       destinations = try SinkSection(file: TerminalText.safe(path)).destinations(file.nodes["sinks"])
+      metrics = try MetricsSection(file: TerminalText.safe(path)).settings(file.nodes["metrics"])
     } catch {
       throw Diagnostic.fail(Wording.sentence(error), ExitCode.validationFailure)
     }
@@ -63,6 +65,7 @@ struct DaemonSettings {
   func needsRestart(since before: DaemonSettings) -> Bool {
     file.hostName != before.file.hostName || file.stateDirectory != before.file.stateDirectory
       || file.trace.settings.map(\.arguments) != before.file.trace.settings.map(\.arguments)
+      || metrics?.needsRestart(since: before.metrics) ?? false
   }
 
   /// A section by the parser of its command line.

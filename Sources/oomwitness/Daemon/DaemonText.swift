@@ -16,12 +16,21 @@ extension DaemonSettings {
     for (index, sink) in destinations.enumerated() {
       lines.append("\(index == 0 ? "sinks            " : "                 ")\(DaemonSettings.words(sink))")
     }
+    lines.append("metrics          \(metrics.map(DaemonSettings.words) ?? "off")")
     return lines.joined(separator: "\n") + "\n"
   }
 
   private static func words(_ section: DaemonFile.Section) -> String {
     let arguments = section.settings.flatMap(\.arguments)
     return arguments.isEmpty ? "with its defaults" : arguments.map { TerminalText.safe($0) }.joined(separator: " ")
+  }
+
+  private static func words(_ metrics: MetricsSettings) -> String {
+    let places = [
+      metrics.listen.map(\.text), metrics.textFile.map { "\($0.path) every \($0.everySeconds) s" },
+      metrics.measuresPrograms ? "BPF programs are measured" : nil,
+    ]
+    return TerminalText.safe(places.compactMap { $0 }.joined(separator: ", "))
   }
 
   private static func words(_ sink: DestinationSettings) -> String {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
 import Host
+import Metrics
 import Synchronization
 
 /// The daemon's one stream: what several loops tell becomes lines in one order, with one numbering.
@@ -10,21 +11,27 @@ import Synchronization
 final class EventHub: Sendable {
   private let encoder: Mutex<NDJSONEncoder>
   private let take: @Sendable ([UInt8]) -> Bool
+  private let book: MetricBook
 
-  /// - Parameter take: takes a line; false where it has no room.
+  /// - Parameters:
+  ///   - book: counts what was taken.
+  ///   - take: takes a line; false where it has no room.
   init(
-    host: String, bootID: String?, stream: String, pageSizeBytes: Int, take: @escaping @Sendable ([UInt8]) -> Bool
+    host: String, bootID: String?, stream: String, pageSizeBytes: Int, book: MetricBook,
+    take: @escaping @Sendable ([UInt8]) -> Bool
   ) {
     encoder = Mutex(NDJSONEncoder(host: host, bootID: bootID, stream: stream, pageSizeBytes: pageSizeBytes))
-    self.take = take
+    (self.book, self.take) = (book, take)
   }
 
-  func write(_ event: Event, at time: EventTime) -> Bool {
-    encoder.withLock { encoder in
+  func write(_ event: Event, at time: EventTime, isPast: Bool) -> Bool {
+    let isTaken = encoder.withLock { encoder in
       if take(encoder.line(event, at: time)) { return true }
       encoder.retract()
       return false
     }
+    if isTaken { book.take(event, at: time, isPast: isPast) }
+    return isTaken
   }
 
   func rehearse(_ event: Event, at time: EventTime) {
@@ -39,10 +46,11 @@ final class EventHub: Sendable {
 final class HubOutput: EventOutput {
   private let hub: EventHub
   private let heartbeat: Heartbeat
+  var tellsPast = false
 
   init(_ hub: EventHub, _ heartbeat: Heartbeat) { (self.hub, self.heartbeat) = (hub, heartbeat) }
 
-  func write(_ event: Event, at time: EventTime) -> Bool { hub.write(event, at: time) }
+  func write(_ event: Event, at time: EventTime) -> Bool { hub.write(event, at: time, isPast: tellsPast) }
   func rehearse(_ event: Event, at time: EventTime) { hub.rehearse(event, at: time) }
   /// Each loop flushes once a round.
   func flush() { heartbeat.beat() }

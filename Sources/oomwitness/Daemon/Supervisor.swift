@@ -2,6 +2,7 @@
 import Events
 import Glibc
 import Host
+import Metrics
 import Sinks
 
 /// Keeps the daemon's loops going: starts them, watches over them, reads the configuration again, ends them in order.
@@ -25,8 +26,13 @@ final class Supervisor {
   private var running: [LoopThread] = []
   private var retryAt: Int64?
   private let watcher = WakeUp()
+  private let metrics: MetricsService
 
-  init(path: String, settings: DaemonSettings, hub: EventHub, delivery: DeliveryLoop) {
+  init(
+    path: String, settings: DaemonSettings, hub: EventHub, delivery: DeliveryLoop, book: MetricBook,
+    readings: @escaping @Sendable () -> MetricReadings
+  ) {
+    metrics = MetricsService(book: book, watcher: watcher, readings: readings)
     (self.path, self.settings, self.hub, self.delivery) = (path, settings, hub, delivery)
     loops = DaemonLoops(hub: hub)
     output = HubOutput(hub, Heartbeat(patienceSeconds: DaemonLoops.patienceSeconds))
@@ -44,12 +50,14 @@ final class Supervisor {
       let main = LoopThread("witness", heartbeat: heartbeat, watcher: watcher, run: { witness($0, heartbeat) })
     else { throw Diagnostic.fail("the kernel gives no thread", ExitStatus.notPossibleHere) }
     start(ready)
+    metrics.apply(settings.metrics)
     tellReady()
     while !main.hasEnded {
       if wait(signals, main) { break }
     }
     let endedByItself = main.hasEnded
     notifier.tell("STOPPING=1")
+    metrics.end()
     for thread in running { thread.end() }
     tellLosses()
     main.end()
@@ -58,6 +66,7 @@ final class Supervisor {
   }
 
   private func start(_ ready: [DaemonLoops.Ready]) {
+    metrics.book.watchPressure(of: settings.pressure?.options.paths ?? [])
     running = ready.compactMap { loop in
       let thread = LoopThread(loop.name, heartbeat: loop.heartbeat, watcher: watcher, run: loop.run)
       if thread == nil { Diagnostic.say("the kernel gives no thread for \(loop.name)") }
@@ -85,7 +94,8 @@ final class Supervisor {
     }
     tellLosses()
     mend()
-    if let stuck = ([main] + running).first(where: { !$0.hasEnded && !$0.heartbeat.isAlive }) {
+    metrics.mend()
+    if let stuck = ([main] + running + metrics.threads).first(where: { !$0.hasEnded && !$0.heartbeat.isAlive }) {
       Diagnostic.say("\(stuck.name) has not gone round for \(stuck.heartbeat.patienceSeconds) s")
     } else {
       notifier.tell("WATCHDOG=1")
@@ -129,7 +139,9 @@ final class Supervisor {
       return
     }
     if new.needsRestart(since: settings) {
-      Diagnostic.say("host_name, state_directory and trace are as they were until the service is restarted")
+      Diagnostic.say(
+        "host_name, state_directory, trace, and series and bpf_stats of metrics are as they were until the service is "
+          + "restarted")
     }
     do throws(SinkError) {
       try delivery.replace(new.destinations)
@@ -139,5 +151,6 @@ final class Supervisor {
     for thread in running { thread.end() }
     settings = new
     start(ready)
+    metrics.apply(new.metrics)
   }
 }

@@ -38,6 +38,7 @@ final class EventWriter: EventOutput {
   private var encoder: NDJSONEncoder
   private let text: EventText
   private let format: OutputOptions.Format
+  var tellsPast = false
 
   init(format: OutputOptions.Format, host: String, bootID: String?, pageSizeBytes: Int) {
     sink = DescriptorSink()
