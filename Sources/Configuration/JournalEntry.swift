@@ -81,7 +81,7 @@ package struct JournalEntry: Hashable, Sendable {
     else { return nil }
     self.init(
       time: time, bootID: fields["boot_id"], pid: pid, startTimeTicks: ticks,
-      comm: fields["comm_hex"].flatMap(JournalEntry.name) ?? KernelName(comm), adjBefore: before, adjAfter: after,
+      comm: fields["comm_hex"].flatMap(KernelName.init(hex:)) ?? KernelName(comm), adjBefore: before, adjAfter: after,
       rule: rule, sharesMemoryWith: fields["shares_memory_with"].flatMap(Int32.init))
   }
 
@@ -141,16 +141,5 @@ package struct JournalEntry: Hashable, Sendable {
       }
     }
     return foreign + order.compactMap { merged[$0]?.line }
-  }
-
-  private static func name(hex: String) -> KernelName? {
-    let digits = Array(hex.utf8)
-    guard digits.count % 2 == 0 else { return nil }
-    var bytes: [UInt8] = []
-    for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else { return nil }
-      bytes.append(byte)
-    }
-    return KernelName(bytes: bytes)
   }
 }

@@ -23,21 +23,28 @@ package struct KernelName: Hashable, Sendable {
   /// Whether `text` holds every byte, so that `hex` is not needed beside it.
   package var isValidUTF8: Bool { String(validating: bytes, as: UTF8.self) != nil }
 
-  /// From what `hex` gives; nil for anything else.
+  /// The bytes that `hex` has written; nil for anything else.
   package init?(hex: String) {
+    let digits = Array(hex.utf8)
+    guard digits.count % 2 == 0 else { return nil }
     var bytes: [UInt8] = []
-    var high: UInt8?
-    for digit in hex.utf8 {
-      guard let value = Character(Unicode.Scalar(digit)).hexDigitValue.map(UInt8.init) else { return nil }
-      if let first = high {
-        bytes.append(first << 4 | value)
-        high = nil
-      } else {
-        high = value
+    bytes.reserveCapacity(digits.count / 2)
+    for place in stride(from: 0, to: digits.count, by: 2) {
+      guard let high = KernelName.value(digits[place]), let low = KernelName.value(digits[place + 1]) else {
+        return nil
       }
+      bytes.append(high << 4 | low)
     }
-    guard high == nil else { return nil }
-    self.bytes = bytes
+    self.init(bytes: bytes)
+  }
+
+  private static func value(_ digit: UInt8) -> UInt8? {
+    switch digit {
+    case 0x30...0x39: digit - 0x30
+    case 0x61...0x66: digit - 0x61 + 10
+    case 0x41...0x46: digit - 0x41 + 10
+    default: nil
+    }
   }
 
   /// All bytes, two lower-case hexadecimal digits each.

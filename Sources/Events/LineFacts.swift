@@ -77,7 +77,7 @@ package struct LineFacts: Hashable, Sendable {
   private mutating func take(_ key: String, _ json: inout JSONReader) throws(JSONReader.Fault) -> Bool {
     switch key {
     case "type": type = try json.text()
-    case "time": wallNanoseconds = try json.text().flatMap(RFC3339.wallNanoseconds)
+    case "time": wallNanoseconds = try json.text().flatMap(RFC3339.nanoseconds)
     case "monotonic_ns": monotonicNanoseconds = try json.integer()
     case "host": host = try json.text()
     case "boot_id": bootID = try json.text()
@@ -178,31 +178,5 @@ extension LineFacts {
       return true
     }
     return isObject ? pod : nil
-  }
-}
-
-extension KernelName {
-  /// The bytes that `hex` has written; nil for anything else.
-  package init?(hex: String) {
-    let digits = Array(hex.utf8)
-    guard digits.count % 2 == 0 else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(digits.count / 2)
-    for place in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = KernelName.value(digits[place]), let low = KernelName.value(digits[place + 1]) else {
-        return nil
-      }
-      bytes.append(high << 4 | low)
-    }
-    self.init(bytes: bytes)
-  }
-
-  private static func value(_ digit: UInt8) -> UInt8? {
-    switch digit {
-    case 0x30...0x39: digit - 0x30
-    case 0x61...0x66: digit - 0x61 + 10
-    case 0x41...0x46: digit - 0x41 + 10
-    default: nil
-    }
   }
 }

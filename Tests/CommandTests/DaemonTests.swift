@@ -51,7 +51,7 @@ struct DaemonTests {
       sentence: "2:5: sink http: a URL begins with https:// or http://"),
     Bad(
       text: "sinks:\n  - {type: stdout, filter: {types: [oom]}}",
-      sentence: "2:5: sink stdout: no line is of type 'oom' (there are "),
+      sentence: "2:5: sink stdout: 'oom' is no type of event (known: "),
     Bad(
       text: "sinks:\n  - type: stdout\n  - type: stdout",
       sentence: "3:5: two sinks are called 'stdout': give one another name"),

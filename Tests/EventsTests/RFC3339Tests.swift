@@ -35,21 +35,20 @@ import Testing
     #expect(RFC3339.text(wallNanoseconds: wallNanoseconds) == text)
   }
 
-  @Test("a date is read as it is written, from 1970 on", arguments: instants)
+  @Test("a date is read as it is written, but for the first second that 64 bits begin in", arguments: instants)
   func read(wallNanoseconds: Int64, text: String) {
-    let isRead = (0..<9_214_646_400_000_000_000).contains(wallNanoseconds)
-    #expect(RFC3339.wallNanoseconds(text) == (isRead ? wallNanoseconds : nil))
+    #expect(RFC3339.nanoseconds(text) == (wallNanoseconds == .min ? nil : wallNanoseconds))
   }
 
   @Test(
     "what is no date is none",
     arguments: [
-      "", "2026-11-24", "2026-11-24T21:13:57Z", "2026-11-24T21:13:57.000000001+", "2026-02-29T00:00:00.000000000Z",
+      "", "2026-11-24", "2026-11-24T21:13:57.000000001+", "2026-02-29T00:00:00.000000000Z",
       "2026-13-01T00:00:00.000000000Z", "2026-00-01T00:00:00.000000000Z", "2026-01-01T24:00:00.000000000Z",
-      "2026-01-01T00:60:00.000000000Z", "2016-12-31T23:59:60.000000000Z", "2026 01-01T00:00:00.000000000Z",
+      "2026-01-01T00:60:00.000000000Z", "2026 01-01T00:00:00.000000000Z",
       "2026-01-01T00:00:00.00000000aZ", "9999-01-01T00:00:00.000000000Z",
     ])
-  func noDate(text: String) { #expect(RFC3339.wallNanoseconds(text) == nil) }
+  func noDate(text: String) { #expect(RFC3339.nanoseconds(text) == nil) }
 
   @Test("400 years of days follow one another, each with the month's own length")
   func everyDay() {

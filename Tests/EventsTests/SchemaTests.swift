@@ -156,7 +156,8 @@ struct SchemaTests {
 
   /// A stream of `events` in a file that the caller removes.
   static func lines(_ events: [Event]) -> String {
-    var encoder = NDJSONEncoder(host: "node-1", bootID: "7db7ddf7-32e0-41fc-9727-0f43a0f95d5a", stream: "0123456789abcdef", pageSizeBytes: 4096)
+    var encoder = NDJSONEncoder(
+      host: "node-1", bootID: "7db7ddf7-32e0-41fc-9727-0f43a0f95d5a", stream: "0123456789abcdef", pageSizeBytes: 4096)
     return events.map { String(decoding: encoder.line($0, at: EncoderTests.time), as: UTF8.self) }.joined()
   }
 

@@ -23,11 +23,11 @@ struct SinkSection {
     for item in try reader.items(node, of: "sinks") {
       let settings = try destination(item)
       if let problem = settings.problem() {
-        throw reader.error(.refused("sink \(settings.name): \(Wording.sentence(problem))"), item.place)
+        throw reader.error(.refused("sink \(settings.name): \(DeliveryWording.sentence(problem))"), item.place)
       }
       if all.contains(where: { $0.name == settings.name }) {
         let problem = DestinationSettings.Problem.duplicateName(settings.name)
-        throw reader.error(.refused(Wording.sentence(problem)), item.place)
+        throw reader.error(.refused(DeliveryWording.sentence(problem)), item.place)
       }
       all.append(settings)
     }

@@ -106,7 +106,7 @@ final class Supervisor {
   /// What was lost on the way to destinations becomes lines of the stream.
   private func tellLosses() {
     for loss in delivery.takeLosses() {
-      _ = output.write(.loss(Loss(loss)), at: .now)
+      _ = output.write(.loss(DeliveryWording.event(loss)), at: .now)
     }
     output.flush()
   }

@@ -8,7 +8,7 @@ enum DeliveryWording {
   /// What was lost, as an event of the stream itself.
   static func event(_ loss: DeliveryLoss) -> Loss {
     let lines = loss.lines == 1 ? "1 line" : "\(loss.lines) lines"
-    let whose = loss.destination.map { "destination \($0): \(lines)" } ?? "all destinations: \(lines)"
+    let whose = loss.destination.map { "sink \($0): \(lines)" } ?? "all sinks: \(lines)"
     return switch loss.reason {
     case .full:
       made(
@@ -45,7 +45,7 @@ enum DeliveryWording {
   static func sentence(_ problem: DestinationSettings.Problem) -> String {
     switch problem {
     case .name: "a name is of letters, digits, '.', '_' and '-', 64 at most"
-    case .duplicateName: "the name is there already"
+    case .duplicateName(let name): "two sinks are called '\(TerminalText.safe(name))': give one another name"
     case .relativePath(let path): "\(TerminalText.safe(path)) is to begin with /"
     case .longPath(let path): "\(TerminalText.safe(path)) is too long"
     case .host(let host): "'\(TerminalText.safe(host))' is no host"
