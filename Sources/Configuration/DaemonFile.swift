@@ -35,7 +35,7 @@ package struct DaemonFile: Hashable, Sendable {
 
   /// What a file may say.
   package static let keys = [
-    "host_name", "state_directory", "trace", "pressure", "guard", "protect", "sinks", "history", "metrics",
+    "host_name", "state_directory", "trace", "pressure", "guard", "protect", "sinks", "spool", "history", "metrics",
   ]
 
   private let reader: YAMLReader

@@ -24,7 +24,7 @@ package struct EventLine: Sendable {
     try json.object { (json, key) throws(JSONReader.Fault) in
       switch key {
       case "time": time.wallNanoseconds = try json.text().flatMap(RFC3339.nanoseconds)
-      case "monotonic_ns": time.monotonicNanoseconds = try json.integer()
+      case "monotonic_ns": time.monotonicNanoseconds = try json.integer().flatMap { $0 < 0 ? nil : $0 }
       case "host": host = try json.text()
       case "boot_id": bootID = try json.text()
       case "seq": sequence = try json.integer().flatMap(UInt64.init(exactly:)) ?? 0

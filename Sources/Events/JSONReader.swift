@@ -109,14 +109,19 @@ package struct JSONReader: ~Copyable {
     return Int64(try number())
   }
 
-  /// A whole number that fits into its type; nil for anything else, which is passed over.
+  /// More pages or bytes than any host has; sums of some, and a page's bytes times it, fit 64 bits.
+  package static let amountMax: Int64 = 1 << 46
+
+  /// A whole number that fits into its type, and where that is signed is no larger than `amountMax`, whoever wrote it; nil
+  /// for anything else, which is passed over.
   mutating func whole<Number: FixedWidthInteger>() throws(Fault) -> Number? {
     guard try kind() == .number else {
       try skip()
       return nil
     }
     let digits = try number()
-    return Int64(digits).map { Number(exactly: $0) } ?? UInt64(digits).flatMap { Number(exactly: $0) }
+    guard let number = Int64(digits) else { return UInt64(digits).flatMap { Number(exactly: $0) } }
+    return Number.isSigned && number.magnitude > JSONReader.amountMax ? nil : Number(exactly: number)
   }
 
   /// A number with two decimals at most, in hundredths: `0.25` is 25; nil for anything else, which is passed over.

@@ -37,8 +37,8 @@ extension MemoryBefore {
     do throws(JSONReader.Fault) {
       let isObject = try json.object { (json, key) throws(JSONReader.Fault) in
         switch key {
-        case "total_pages": totalPages = try json.integer() ?? 0
-        case "swap_total_pages": swapTotalPages = try json.integer()
+        case "total_pages": totalPages = try json.whole() ?? 0
+        case "swap_total_pages": swapTotalPages = try json.whole()
         case "before_ms": millisecondsBefore = try json.integers(MemoryBefore.numbersMax)
         case "available_pages": availablePages = try json.integers(MemoryBefore.numbersMax)
         case "swap_free_pages": swapFreePages = try json.integers(MemoryBefore.numbersMax)
@@ -128,7 +128,7 @@ extension JSONReader {
   fileprivate mutating func integers(_ limit: Int) throws(Fault) -> [Int64] {
     var numbers: [Int64] = []
     try array { (json) throws(Fault) in
-      guard let number = try json.integer(), numbers.count < limit else { return }
+      guard let number: Int64 = try json.whole(), numbers.count < limit else { return }
       numbers.append(number)
     }
     return numbers

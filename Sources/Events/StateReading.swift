@@ -72,7 +72,7 @@ extension PressureStall.Line {
       case "avg10": line.average10Hundredths = try json.hundredths() ?? 0
       case "avg60": line.average60Hundredths = try json.hundredths() ?? 0
       case "avg300": line.average300Hundredths = try json.hundredths() ?? 0
-      case "total_us": line.totalMicroseconds = try json.whole() ?? 0
+      case "total_us": line.totalMicroseconds = try json.integer() ?? 0
       default: return false
       }
       return true

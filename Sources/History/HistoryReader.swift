@@ -86,9 +86,10 @@ package final class HistoryReader {
     try rows("e.id = ?", [.integer(id)]).first
   }
 
-  /// A kill with what belongs to it.
+  /// A kill with what belongs to it; another event alone.
   package func kill(_ row: HistoryRow) throws(HistoryError) -> Kill {
     var kill = Kill(row: row)
+    guard row.type == "oom_kill" else { return kill }
     let time = row.orderNanoseconds
     let source = Statement.Value.integer(row.sourceID)
     if let decision = row.decisionID {

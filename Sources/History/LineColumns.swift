@@ -90,11 +90,15 @@ package struct LineColumns: Hashable, Sendable {
     case "schema": schema = try json.text()
     case "type": type = try json.text() ?? ""
     case "time": wallNanoseconds = try json.text().flatMap(RFC3339.nanoseconds)
-    case "monotonic_ns": monotonicNanoseconds = try json.integer()
+    case "monotonic_ns": monotonicNanoseconds = try json.integer().flatMap { $0 < 0 ? nil : $0 }
     case "host": host = try json.text()
     case "boot_id": bootID = try json.text()
     case "seq": sequence = try json.integer() ?? 0
-    case "page_size": pageSizeBytes = try json.integer()
+    case "page_size":
+      // Of any kernel: 4 to 256 KiB. Source: arch/Kconfig, PAGE_SHIFT.
+      pageSizeBytes = try json.integer().flatMap { bytes in
+        (12...18).contains { Int64(1) << $0 == bytes } ? bytes : nil
+      }
     case "source": source = try json.text()
     case "scope": scope = try json.text()
     case "level", "outcome", "reason":

@@ -130,7 +130,7 @@ package struct MemoryRecorder {
   /// Places in the ring, the oldest first.
   private func window(before moment: Int64) -> [Int] {
     let all = (0..<looks.count).map { (oldest + $0) % looks.count }.filter {
-      let age = moment - looks[$0].monotonicNanoseconds
+      let age = moment &- looks[$0].monotonicNanoseconds
       return age >= 0 && age <= MemoryRecorder.windowNanoseconds
     }
     let step = (all.count + MemoryRecorder.momentsMax - 1) / MemoryRecorder.momentsMax
@@ -145,7 +145,8 @@ package struct MemoryRecorder {
 
   private func series(of kill: OOMKill, _ places: [Int], killNanoseconds: Int64) -> [MemoryBefore.Series] {
     // A look from before it began is of another process with its number.
-    let born = kill.victim.ageSeconds.map { killNanoseconds - ($0 + 1) * MemoryRecorder.second } ?? .min
+    let longest = MemoryRecorder.windowNanoseconds / MemoryRecorder.second
+    let born = kill.victim.ageSeconds.map { killNanoseconds &- (min($0, longest) + 1) * MemoryRecorder.second } ?? .min
     var all: [Key: MemoryBefore.Series] = [:]
     var newest: [Int32: Key] = [:]
     for (moment, place) in places.enumerated() {

@@ -44,7 +44,7 @@ package struct MemoryChart: Sendable {
 
   private func points(_ process: MemoryBefore.Series, _ memory: MemoryBefore) -> [Point] {
     process.moments.enumerated().map { place, moment in
-      (memory.millisecondsBefore[moment], process.residentPages[place] + process.swapPages[place])
+      (memory.millisecondsBefore[moment], process.residentPages[place] &+ process.swapPages[place])
     }
   }
 

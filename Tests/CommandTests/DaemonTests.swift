@@ -91,6 +91,8 @@ struct DaemonTests {
         pressure         --memory=60,80,90 --cgroup=/a --cgroup=/b
         guard            --dry-run
         protect          off
+        metrics          off
+        history          /var/lib/elsewhere/history.db, 90 days and 256 MiB at most
         sinks            file: /var/log/oomwitness/events.ndjson
                          hook: https://example.org, filtered: oom_kill
 

@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test("what is printed for programs is what the schema says")
-  func schema() throws {
+  func fitsSchema() throws {
     let history = try Imported()
     let list = history.run("list", "--output", "json", "--type", "any", "--limit", "1000").output
     #expect(
@@ -108,7 +108,7 @@ import Testing
   ]
 
   @Test("a filter lets through what fits, and nothing else", arguments: filters)
-  func filters(filter: Filter) throws {
+  func letsThrough(filter: Filter) throws {
     let history = try Imported(
       Repository.files(below: "Tests/VM/Fixtures", ending: ["trace.ndjson"])
         + Repository.files(below: "Tests/KernelLogTests/Corpus", ending: ["v2-pod-container.ndjson"]))
@@ -155,7 +155,7 @@ import Testing
   }
 
   @Test("CSV is read by another program as what was meant")
-  func csv() throws {
+  func isReadAsCSV() throws {
     let history = try Imported()
     let hostile =
       #"{"schema":"oomwitness.v1","type":"oom_kill","seq":1,"decision":{"id":1},"#
@@ -216,7 +216,7 @@ import Testing
   ]
 
   @Test("what is no history is told in one sentence, and left as it is", arguments: wrong)
-  func wrong(wrong: Wrong) throws {
+  func isTold(wrong: Wrong) throws {
     let path = "/tmp/oomwitness-test-wrong-\(UUID().uuidString)"
     if let content = wrong.content { Files.write(content, to: path) }
     defer { unlink(path) }

@@ -83,7 +83,7 @@ import Testing
       "protect revert",
       "protect audit", "protect watch", "protect systemd", "protect presets", "guard", "guard run", "guard status",
       "history", "history list", "history show", "history stats", "history export", "history report", "history import",
-      "daemon",
+      "history record", "daemon",
     ])
   func helpTexts(command: String) {
     let ended = Program.run(Program.oomwitness, command.split(separator: " ").map(String.init) + ["--help"])

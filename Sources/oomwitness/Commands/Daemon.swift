@@ -39,21 +39,32 @@ struct Daemon: ParsableCommand {
     let delivery = try delivery(settings)
     let book = MetricBook(seriesMax: settings.metrics?.seriesMax ?? MetricBook.seriesMaxDefault)
     let costs = costs(kernel, settings)
+    let history = try settings.history.map { try HistoryLoop($0, delivery: delivery) }
     let hub = EventHub(
       host: settings.file.hostName ?? host.identity.hostName, bootID: host.identity.bootID,
-      stream: streamName(), pageSizeBytes: host.identity.pageSizeBytes, book: book, take: delivery.put)
+      stream: streamName(), pageSizeBytes: host.identity.pageSizeBytes, book: book, take: take(delivery, history?.inbox)
+    )
     var options = settings.trace.loopOptions(kernel)
     options.wasTold = ToldKills(delivery, bootID: host.identity.bootID).take
     do throws(SinkError) { try delivery.start() } catch { throw Diagnostic.fail(Wording.sentence(error)) }
-    let supervisor = Supervisor(path: config, settings: settings, hub: hub, delivery: delivery, book: book) {
-      MetricReadings(delivery.status(), costs.read())
-    }
+    let supervisor = Supervisor(
+      path: config, settings: settings, hub: hub, delivery: delivery, history: history, book: book
+    ) { MetricReadings(delivery.status(), costs.read()) }
     try supervisor.run(signals) { stop, heartbeat in
       settings.trace.witness(
         host, kernel, output: HubOutput(hub, heartbeat), options: options, stop: stop, beat: heartbeat.beat,
         balanced: { book.take(MetricBooks($0)) })
     }
     withExtendedLifetime(kernel) {}
+  }
+
+  /// The history has what the stream has.
+  private func take(_ delivery: DeliveryLoop, _ inbox: HistoryLoop.Inbox?) -> @Sendable ([UInt8]) -> Bool {
+    { line in
+      guard delivery.put(line) else { return false }
+      inbox?.put(line)
+      return true
+    }
   }
 
   private func costs(_ kernel: TracedKernel, _ settings: DaemonSettings) -> ProgramCosts {
@@ -76,7 +87,7 @@ struct Daemon: ParsableCommand {
       throw Diagnostic.fail("cannot make the state_directory \(TerminalText.safe(folder)): \(Wording.text(errno))")
     }
     do throws(SinkError) {
-      return try DeliveryLoop(DeliverySettings(spoolFolder: settings.spoolFolder), destinations: settings.destinations)
+      return try DeliveryLoop(settings.delivery, destinations: settings.destinations)
     } catch {
       throw Diagnostic.fail(Wording.sentence(error))
     }

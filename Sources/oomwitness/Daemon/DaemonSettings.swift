@@ -2,6 +2,7 @@
 import ArgumentParser
 import Configuration
 import Events
+import History
 import Host
 import Sinks
 
@@ -13,6 +14,10 @@ struct DaemonSettings {
   var guardian: Guard.Run?
   var protect: Protect.Watch?
   let destinations: [DestinationSettings]
+  /// Nil: as much as delivery takes by itself.
+  let spoolBytesMax: Int64?
+  /// Nil where it is off.
+  let history: HistorySettings?
   let metrics: MetricsSettings?
 
   /// What only a command line can want: the daemon has one stream, and ends when it is told to.
@@ -41,6 +46,9 @@ struct DaemonSettings {
       protect = try file.protect.map { section throws(ConfigurationError) in
         try DaemonSettings.command(section, file: path)
       }
+      history = try HistorySection(file: TerminalText.safe(path)).settings(
+        file.nodes["history"], folder: file.stateDirectory)
+      spoolBytesMax = try DaemonSettings.spoolBytesMax(file.nodes["spool"], YAMLReader(file: TerminalText.safe(path)))
       destinations = try SinkSection(file: TerminalText.safe(path)).destinations(file.nodes["sinks"])
       metrics = try MetricsSection(file: TerminalText.safe(path)).settings(file.nodes["metrics"])
     } catch {
@@ -49,8 +57,12 @@ struct DaemonSettings {
     trace.probe.sinceBoot = true
   }
 
-  /// Where lines wait for sinks that lag.
-  var spoolFolder: String { file.stateDirectory + "/spool" }
+  /// What delivery is bounded by.
+  var delivery: DeliverySettings {
+    var settings = DeliverySettings(spoolFolder: file.stateDirectory + "/spool")
+    if let spoolBytesMax { settings.spoolBytesMax = spoolBytesMax }
+    return settings
+  }
 
   /// The same with these loops alone.
   func only(_ names: Set<String>) -> DaemonSettings {
@@ -65,7 +77,20 @@ struct DaemonSettings {
   func needsRestart(since before: DaemonSettings) -> Bool {
     file.hostName != before.file.hostName || file.stateDirectory != before.file.stateDirectory
       || file.trace.settings.map(\.arguments) != before.file.trace.settings.map(\.arguments)
-      || metrics?.needsRestart(since: before.metrics) ?? false
+      || metrics?.needsRestart(since: before.metrics) ?? false || spoolBytesMax != before.spoolBytesMax
+      || history?.path != before.history?.path || history?.secondsMax != before.history?.secondsMax
+      || history?.bytesMax != before.history?.bytesMax
+  }
+
+  /// `spool: {max_size: 64M}`.
+  private static func spoolBytesMax(
+    _ node: YAMLNode?, _ reader: YAMLReader
+  ) throws(ConfigurationError) -> Int64? {
+    guard let node else { return nil }
+    for (key, value) in try reader.pairs(node, of: "spool", known: ["max_size"]) {
+      return try reader.number(value, of: key, in: DeliverySettings.spoolBytesRange, units: YAMLReader.bytes)
+    }
+    return nil
   }
 
   /// A section by the parser of its command line.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
 import Events
+import History
 import Sinks
 
 extension DaemonSettings {
@@ -12,6 +13,7 @@ extension DaemonSettings {
     lines.append("pressure         \(file.pressure.map(DaemonSettings.words) ?? "off")")
     lines.append("guard            \(file.guardian.map(DaemonSettings.words) ?? "off")")
     lines.append("protect          \(file.protect.map(DaemonSettings.words) ?? "off")")
+    lines.append("history          \(history.map(DaemonSettings.words) ?? "off")")
     if destinations.isEmpty { lines.append("sinks            none: what happens is told nowhere") }
     for (index, sink) in destinations.enumerated() {
       lines.append("\(index == 0 ? "sinks            " : "                 ")\(DaemonSettings.words(sink))")
@@ -31,6 +33,10 @@ extension DaemonSettings {
       metrics.measuresPrograms ? "BPF programs are measured" : nil,
     ]
     return TerminalText.safe(places.compactMap { $0 }.joined(separator: ", "))
+  }
+
+  private static func words(_ history: HistorySettings) -> String {
+    "\(TerminalText.safe(history.path)), \(history.secondsMax / 86_400) days and \(history.bytesMax >> 20) MiB at most"
   }
 
   private static func words(_ sink: DestinationSettings) -> String {

@@ -27,13 +27,17 @@ final class Supervisor {
   private var retryAt: Int64?
   private let watcher = WakeUp()
   private let metrics: MetricsService
+  private let history: HistoryLoop?
+  private var keeper: LoopThread?
 
   init(
-    path: String, settings: DaemonSettings, hub: EventHub, delivery: DeliveryLoop, book: MetricBook,
+    path: String, settings: DaemonSettings, hub: EventHub, delivery: DeliveryLoop, history: HistoryLoop?,
+    book: MetricBook,
     readings: @escaping @Sendable () -> MetricReadings
   ) {
     metrics = MetricsService(book: book, watcher: watcher, readings: readings)
-    (self.path, self.settings, self.hub, self.delivery) = (path, settings, hub, delivery)
+    (self.path, self.settings, self.hub) = (path, settings, hub)
+    (self.delivery, self.history) = (delivery, history)
     loops = DaemonLoops(hub: hub)
     output = HubOutput(hub, Heartbeat(patienceSeconds: DaemonLoops.patienceSeconds))
   }
@@ -50,6 +54,7 @@ final class Supervisor {
       let main = LoopThread("witness", heartbeat: heartbeat, watcher: watcher, run: { witness($0, heartbeat) })
     else { throw Diagnostic.fail("the kernel gives no thread", ExitStatus.notPossibleHere) }
     start(ready)
+    keeper = keepHistory()
     metrics.apply(settings.metrics)
     tellReady()
     while !main.hasEnded {
@@ -61,8 +66,16 @@ final class Supervisor {
     for thread in running { thread.end() }
     tellLosses()
     main.end()
+    keeper?.end()
     delivery.finish(milliseconds: Supervisor.finishMilliseconds)
     if endedByItself { throw Diagnostic.fail("the witness ended; nothing is watched any more") }
+  }
+
+  /// It begins once and ends last, with the stream's last line.
+  private func keepHistory() -> LoopThread? {
+    guard let history else { return nil }
+    let heartbeat = Heartbeat(patienceSeconds: DaemonLoops.patienceSeconds)
+    return LoopThread("history", heartbeat: heartbeat, watcher: watcher) { history.run(stop: $0, heartbeat: heartbeat) }
   }
 
   private func start(_ ready: [DaemonLoops.Ready]) {
@@ -95,7 +108,9 @@ final class Supervisor {
     tellLosses()
     mend()
     metrics.mend()
-    if let stuck = ([main] + running + metrics.threads).first(where: { !$0.hasEnded && !$0.heartbeat.isAlive }) {
+    if let stuck = ([main] + running + metrics.threads + [keeper].compactMap { $0 }).first(where: {
+      !$0.hasEnded && !$0.heartbeat.isAlive
+    }) {
       Diagnostic.say("\(stuck.name) has not gone round for \(stuck.heartbeat.patienceSeconds) s")
     } else {
       notifier.tell("WATCHDOG=1")
@@ -140,8 +155,8 @@ final class Supervisor {
     }
     if new.needsRestart(since: settings) {
       Diagnostic.say(
-        "host_name, state_directory, trace, and series and bpf_stats of metrics are as they were until the service is "
-          + "restarted")
+        "host_name, state_directory, trace, spool, history, and series and bpf_stats of metrics are as they were until the "
+          + "service is restarted")
     }
     do throws(SinkError) {
       try delivery.replace(new.destinations)

@@ -17,6 +17,6 @@ struct HistoryCommand: ParsableCommand {
       """,
     subcommands: [
       HistoryList.self, HistoryShow.self, HistoryStats.self, HistoryExport.self, HistoryReport.self,
-      HistoryImport.self,
+      HistoryImport.self, HistoryRecord.self,
     ])
 }
