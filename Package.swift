@@ -10,7 +10,7 @@
 //   Policy        who would die, what to protect      -> Events
 //   Configuration what people declare, in YAML        -> CYAML, Events, Policy
 //   Witness       records + host facts -> events      -> Host, Events
-//   Sinks         where lines go                      -> Events
+//   Sinks         where lines go                      -> CLinux, Events
 //   Report        text for people                     -> Events
 //   oomwitness    the command; words every error      -> all but the C modules
 //
@@ -56,7 +56,7 @@ let package = Package(
     .target(name: "Witness", dependencies: ["Host", "Events"], swiftSettings: small),
 
     // MARK: Sinks
-    .target(name: "Sinks", dependencies: ["Events"], swiftSettings: small),
+    .target(name: "Sinks", dependencies: ["CLinux", "Events"], swiftSettings: small),
 
     // MARK: Report
     .target(name: "Report", dependencies: ["Events"], swiftSettings: small),

@@ -22,6 +22,12 @@ package struct ConfigurationError: Error, Hashable, Sendable {
     /// A rule that says of nobody whom it is for, or a list of no patterns.
     case emptyMatch
     case emptyPattern(of: String)
+    /// A path that does not begin at the root.
+    case notAbsolute(of: String, String)
+    /// A number, with its bounds as people write them.
+    case outOfRange(of: String, String, String, String)
+    /// What the option of the same name says of its value; a sentence.
+    case refused(String)
     /// Not -1000 to 1000.
     case adjOutOfRange(String)
     /// -1000, and nobody has said that it may be.

@@ -86,18 +86,8 @@ package struct RuleFile: Hashable, Sendable {
   private func mapping(
     _ node: YAMLNode, of what: String, known: [String]
   ) throws(ConfigurationError) -> [String: YAMLNode] {
-    guard case .mapping(let pairs) = node.value else {
-      throw error(.wrongKind(of: what, wanted: [.mapping], found: node.value.kind), node.place)
-    }
-    var fields: [String: YAMLNode] = [:]
-    for (key, value) in pairs {
-      guard case .scalar(let name, _) = key.value, known.contains(name) else {
-        let name = if case .scalar(let name, _) = key.value { name } else { "" }
-        throw error(.unknownKey(name, known: known), key.place)
-      }
-      fields[name] = value
-    }
-    return fields
+    Dictionary(
+      uniqueKeysWithValues: try YAMLReader(file: file).pairs(node, of: what, known: known).map { ($0.key, $0.value) })
   }
 
   private func text(_ node: YAMLNode, of what: String, orList: Bool = false) throws(ConfigurationError) -> String {

@@ -52,4 +52,4 @@ package struct YAMLNode: Hashable, Sendable {
 }
 
 /// What a value is, or ought to be.
-package enum YAMLKind: String, Sendable { case text, number, list, mapping, nothing }
+package enum YAMLKind: String, Sendable { case text, number, flag, list, mapping, nothing }

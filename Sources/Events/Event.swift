@@ -156,6 +156,12 @@ package struct Loss: Hashable, Sendable {
     case tableFull = "table_full"
     /// What was handed to a handler of `oomwitness pressure` and did not get through: it failed, or its queue was full.
     case handlerFailed = "handler_failed"
+    /// A destination was down or slow for longer than there was room to keep its lines, on disk or in memory.
+    case sinkFull = "sink_full"
+    /// A destination refused lines for good.
+    case sinkRefused = "sink_refused"
+    /// Lines that were kept on disk are damaged.
+    case spoolDamaged = "spool_damaged"
   }
   package var reason: Reason
   /// Kills as the kernel counts them that no event tells of; negative where we told more than the kernel counted.
@@ -194,6 +200,8 @@ package struct StreamEnd: Hashable, Sendable {
     package var kills: Int64 = 0
     /// Sum of their kernel counts, with those that a filter kept out.
     package var kernelCount: Int64 = 0
+    /// Kills that the stream before this one told, which are not told again.
+    package var killsToldBefore: Int64 = 0
     /// Kernel counts that the log no longer has; nil where the kernel does not count.
     package var kernelCountForgotten: Int64?
 

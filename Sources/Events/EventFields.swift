@@ -80,6 +80,7 @@ extension StreamEnd {
     json.field("kills_from_log", killsFromLog)
     json.field("kills_backfilled", backfill?.kills)
     json.field("kernel_count_backfilled", backfill?.kernelCount)
+    json.field("kills_told_before", backfill.flatMap { $0.killsToldBefore > 0 ? $0.killsToldBefore : nil })
     json.field("kernel_count_forgotten", backfill?.kernelCountForgotten)
   }
 }

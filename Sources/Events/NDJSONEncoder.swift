@@ -8,14 +8,17 @@ package struct NDJSONEncoder: ~Copyable {
 
   private let host: String?
   private let bootID: String?
+  private let stream: String?
   private let explanation: Explanation
   private var writer = JSONWriter(reserving: 64 * 1024)
   /// Number of the last line; the next has one more.
   package private(set) var sequence: UInt64 = 0
 
-  package init(host: String?, bootID: String?, pageSizeBytes: Int) {
+  /// - Parameter stream: tells this stream from others of the host, where one place gets several; nil: none is told.
+  package init(host: String?, bootID: String?, stream: String? = nil, pageSizeBytes: Int) {
     self.host = host
     self.bootID = bootID
+    self.stream = stream
     explanation = Explanation(pageSizeBytes: pageSizeBytes)
   }
 
@@ -31,7 +34,7 @@ package struct NDJSONEncoder: ~Copyable {
   package mutating func line(_ event: Event, at time: EventTime, host: String?, bootID: String?) -> [UInt8] {
     sequence += 1
     writer.reset()
-    let (sequence, explanation) = (sequence, explanation)
+    let (sequence, explanation, stream) = (sequence, explanation, stream)
     writer.object { json in
       json.field("schema", NDJSONEncoder.schema)
       json.field("type", event.typeName.description)
@@ -39,6 +42,7 @@ package struct NDJSONEncoder: ~Copyable {
       json.field("monotonic_ns", time.monotonicNanoseconds)
       json.field("host", host)
       json.field("boot_id", bootID)
+      json.field("stream", stream)
       json.field("seq", sequence)
       switch event {
       case .streamStart(let start): start.encode(into: &json)

@@ -18,6 +18,8 @@ extension WitnessLoop {
     package var isCrossChecked = false
     /// What happened before the start is told.
     package var tellsPast = false
+    /// Of that, what was told before we were started again; with the moment by the log's clock.
+    package var wasTold: (OOMKill, Int64) -> Bool = { _, _ in false }
 
     package init() {}
   }

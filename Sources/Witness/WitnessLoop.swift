@@ -141,6 +141,10 @@ package final class WitnessLoop {
     let kernelCount = kill.victim.kernelCount
     let loss = isPast ? nil : ledger.find(kernelCount: kernelCount)
     if isPast { end.backfill?.kernelCount += Int64(kernelCount) } else { end.killsFromLog? += 1 }
+    if isPast, options.wasTold(kill, moment) {
+      end.backfill?.killsToldBefore += 1
+      return
+    }
     host.completeLogged(&kill)
     if options.wants(kill) {
       end.kills += 1

@@ -3,7 +3,6 @@ import Events
 import Glibc
 import Host
 import KernelLog
-import Sinks
 import Witness
 
 /// The kernel's log, opened before anything is attached, at a place to which the kernel's own count of kills is known.
@@ -78,13 +77,13 @@ final class HostLog {
   }
 
   /// Takes the next of what happened before the stream, once the output has room; false where there is no more.
-  func takePast(_ actions: inout [Assembler.Action], sink: DescriptorSink) -> Bool {
+  func takePast(_ actions: inout [Assembler.Action], output: some EventOutput) -> Bool {
     guard let past, let last = tail?.lastSequence, let events = past.readOn(upTo: last) else {
       past = nil
       return false
     }
-    while sink.isWaiting, !sink.isClosed, pastPatience > 0 {
-      sink.drain(timeoutMilliseconds: HostLog.pastStepMilliseconds)
+    while output.waitingDescriptor != nil, !output.isClosed, pastPatience > 0 {
+      output.drain(timeoutMilliseconds: HostLog.pastStepMilliseconds)
       pastPatience -= Int64(HostLog.pastStepMilliseconds)
     }
     for logged in events {

@@ -15,6 +15,6 @@ struct OOMWitness: ParsableCommand {
     version: Version.text,
     subcommands: [
       Trace.self, Analyze.self, Scores.self, Next.self, Cgroup.self, Containers.self, Limits.self, Pressure.self,
-      Protect.self, Guard.self, Doctor.self, Check.self, Replay.self,
+      Protect.self, Guard.self, Daemon.self, Doctor.self, Check.self, Replay.self,
     ])
 }

@@ -62,7 +62,11 @@ enum Wording {
     case .holdsNUL: "a NUL, which no name holds"
     case .duplicateKey(let key, let first): "'\(TerminalText.safe(key))' is there already, in line \(first)"
     case .unknownKey(let key, let known):
-      "unknown key '\(TerminalText.safe(key))' (known: \(known.joined(separator: ", ")))"
+      "unknown key '\(TerminalText.safe(key))'\(nearest(key, known)) (known: \(known.joined(separator: ", ")))"
+    case .notAbsolute(let key, let path): "\(key) is to be a path from the root, not \(TerminalText.safe(path))"
+    case .outOfRange(let key, let text, let least, let most):
+      "\(key) takes \(least) to \(most), not \(TerminalText.safe(text))"
+    case .refused(let sentence): TerminalText.safe(sentence)
     case .missingKey(let key): "'\(key)' is missing"
     case .wrongKind(let what, let wanted, let found):
       "\(what) is to be a \(wanted.map(\.rawValue).joined(separator: " or a ")), not \(words(found))"
@@ -95,6 +99,27 @@ enum Wording {
     case .textTooLong: "a text of more than \(JSONReader.textBytesMax) bytes"
     case .badText: "this is no JSON: a text that is no UTF-8, or a wrong escape"
     }
+  }
+
+  /// `; did you mean 'sinks'?` where one of them is near.
+  private static func nearest(_ key: String, _ known: [String]) -> String {
+    let near = known.map { ($0, distance(Array(key.utf8.prefix(64)), Array($0.utf8))) }.min { $0.1 < $1.1 }
+    guard let near, near.1 <= max(1, near.0.utf8.count / 3) else { return "" }
+    return "; did you mean '\(near.0)'?"
+  }
+
+  /// How many letters have to be changed, added or left out. Source: V. I. Levenshtein, 1966.
+  private static func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {
+    var row = Array(0...other.count)
+    for (line, letter) in one.enumerated() {
+      var (corner, first) = (row[0], line + 1)
+      row[0] = first
+      for (column, against) in other.enumerated() {
+        first = min(corner + (letter == against ? 0 : 1), row[column] + 1, row[column + 1] + 1)
+        (corner, row[column + 1]) = (row[column + 1], first)
+      }
+    }
+    return row[other.count]
   }
 
   /// A rule as people know it.

@@ -180,7 +180,7 @@ import Testing
     #expect(ended.status == 1)
     #expect(
       ended.errors
-        == "oomwitness: \(rules.path):4:13: unknown key 'com' (known: comm, exe, cmdline, user, cgroup, unit, "
+        == "oomwitness: \(rules.path):4:13: unknown key 'com'; did you mean 'comm'? (known: comm, exe, cmdline, user, cgroup, unit, "
         + "container); nothing was changed\n")
     #expect(sleeper.adj == 0)
     let gone = ProtectTests.protect("plan", "--rules", "/nonexistent/rules.yaml")

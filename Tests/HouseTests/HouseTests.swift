@@ -13,7 +13,7 @@ import Testing
     "Policy": ["Events"],
     "Configuration": ["CYAML", "Events", "Policy"],
     "Witness": ["Host", "Events"],
-    "Sinks": ["Events"],
+    "Sinks": ["CLinux", "Events", "Synchronization"],
     "Report": ["Events"],
     "oomwitness": [
       "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Report",

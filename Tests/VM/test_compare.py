@@ -112,6 +112,7 @@ def in_end(name: str, value: object) -> Edit:
 
 
 PART = "badness.breakdown."
+TRACER = "candidates.list.5.breakdown."
 FIRST, SECOND = "candidates.list.0.", "candidates.list.1."
 
 # What is made wrong, in which fixture, how, and a word of the sentence that has to tell it.
@@ -206,6 +207,8 @@ MUTATIONS: list[tuple[str, str, Edit, str]] = [
     ),
     ("points of the allocating candidate", "6.12-v2-memcg", in_kill(FIRST + "points", one_more), "points"),
     ("protected process as eligible", "6.12-v2-memcg", in_kill("candidates.list.2.skipped", None), "eligible"),
+    ("a tracer that shrank", "6.12-v2-system", in_kill(TRACER + "file_pages", lambda pages: pages + 200), "file_pages"),
+    ("a tracer that grew too far", "6.12-v2-system", in_kill(TRACER + "file_pages", 900), "file_pages"),
     ("ranks", "6.12-v2-memcg", in_kill(SECOND + "rank", 3), "candidates: ranks"),
     ("margin", "6.12-v2-memcg", in_kill("candidates.runner_up_margin", one_more), "runner_up_margin"),
     ("a hole in seq", "6.12-v2-memcg", with_hole, "seq"),

@@ -41,7 +41,7 @@ struct Replay: ParsableCommand {
         at: EventTime(
           wallNanoseconds: moment + context.wallLessMonotonicNanoseconds, monotonicNanoseconds: moment))
     }
-    writer.sink.drain(timeoutMilliseconds: 10_000)
+    writer.drain(timeoutMilliseconds: 10_000)
     if let failure = reader.failure { throw Diagnostic.fail(Wording.sentence(failure)) }
   }
 

@@ -2,8 +2,6 @@
 import ArgumentParser
 import Events
 import Host
-import KernelProbe
-import Witness
 
 /// Watches the kernel and tells every OOM kill as it happens. Read from top to bottom: the main path of the program.
 struct Trace: ParsableCommand {
@@ -46,30 +44,7 @@ struct Trace: ParsableCommand {
     let writer = EventWriter(
       format: output.format, host: output.hostName ?? host.identity.hostName, bootID: host.identity.bootID,
       pageSizeBytes: host.identity.pageSizeBytes)
-
-    WitnessLoop.rehearse(host: host.facts, swallow: writer.rehearse)
-
-    var surroundings = WitnessLoop.Surroundings(tell: writer.write)
-    surroundings.stopDescriptor = stop.descriptor
-    surroundings.pressureDescriptor = host.pressureDescriptor
-    surroundings.waitingOutput = { writer.sink.isWaiting ? writer.sink.descriptor : nil }
-    surroundings.flushOutput = writer.sink.flush
-    surroundings.isOutputClosed = { writer.sink.isClosed }
-    surroundings.biggest = kernel.biggest
-    surroundings.takePast = { kernel.log.takePast(&$0, sink: writer.sink) }
-
-    var options = WitnessLoop.Options()
-    options.count = count.map(Int64.init)
-    options.durationNanoseconds = duration.map { Int64($0 * 1e9) }
-    options.wants = filter.wants
-    options.oomKillAtStart = kernel.log.oomKillCount
-    (options.isCrossChecked, options.tellsPast) = (kernel.isCrossChecked, kernel.log.hasPast)
-
-    host.dropRights(keepingBPF: kernel.usesIterator)
-    let second = SecondWaiter(descriptor: kernel.input.descriptor)
-    surroundings.runs = { second?.loopRuns() }
-    WitnessLoop(input: kernel.input, host: host.facts, options: options, surroundings: surroundings).run(kernel.start)
-    writer.sink.drain(timeoutMilliseconds: 1000)
-    withExtendedLifetime((host, kernel)) {}
+    witness(host, kernel, output: writer, options: loopOptions(kernel), stop: stop.descriptor)
+    writer.drain(timeoutMilliseconds: 1000)
   }
 }

@@ -7,7 +7,7 @@ import Witness
 
 /// Makes events of what the guard did, after it did it.
 final class GuardTeller {
-  private let writer: EventWriter
+  private let writer: any EventOutput
   private let identity: HostIdentity
   private let settings: GuardSettings
   private let cgroup: CgroupRef?
@@ -17,7 +17,7 @@ final class GuardTeller {
   private static let repeatNanoseconds: Int64 = 60_000_000_000
   private var lastFruitless: (outcome: GuardAction.Outcome, pid: Int32?, moment: Int64)?
 
-  init(writer: EventWriter, domain: GuardDomain, settings: GuardSettings) {
+  init(writer: any EventOutput, domain: GuardDomain, settings: GuardSettings) {
     self.writer = writer
     self.settings = settings
     identity = domain.identity
@@ -25,11 +25,11 @@ final class GuardTeller {
   }
 
   /// Nobody reads any more.
-  var isClosed: Bool { writer.sink.isClosed }
-  var failure: Int32? { writer.sink.failure }
+  var isClosed: Bool { writer.isClosed }
+  var failure: Int32? { writer.failure }
 
-  func flush() { writer.sink.flush() }
-  func drain() { writer.sink.drain(timeoutMilliseconds: 1000) }
+  func flush() { writer.flush() }
+  func drain() { writer.drain(timeoutMilliseconds: 1000) }
 
   /// A choice, and what came of it at once; one line for each process.
   func tell(_ outcome: GuardAction.Outcome, _ choice: GuardChoice, _ domain: GuardDomain) {

@@ -32,9 +32,9 @@ struct OutputOptions: ParsableArguments {
   }
 }
 
-/// Writes events as lines of the chosen format.
-final class EventWriter {
-  let sink: DescriptorSink
+/// Writes events as lines of the chosen format to standard output.
+final class EventWriter: EventOutput {
+  private let sink: DescriptorSink
   private var encoder: NDJSONEncoder
   private let text: EventText
   private let format: OutputOptions.Format
@@ -46,14 +46,19 @@ final class EventWriter {
     self.format = format
   }
 
-  /// False where the sink would not take it; the next line then has its number.
   func write(_ event: Event, at time: EventTime) -> Bool {
     if sink.write(line(event, at: time)) { return true }
     retract()
     return false
   }
 
-  /// Makes the line and throws it away, with a number that the stream does not see.
+  var waitingDescriptor: Int32? { sink.isWaiting ? sink.descriptor : nil }
+  var isClosed: Bool { sink.isClosed }
+  var failure: Int32? { sink.failure }
+
+  func flush() { sink.flush() }
+  func drain(timeoutMilliseconds: Int32) { sink.drain(timeoutMilliseconds: timeoutMilliseconds) }
+
   func rehearse(_ event: Event, at time: EventTime) {
     _ = line(event, at: time)
     retract()

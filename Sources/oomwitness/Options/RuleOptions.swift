@@ -39,8 +39,8 @@ struct RuleOptions: ParsableArguments {
     var all: [ProtectionRule] = []
     var leftOut = 0
     for path in rules {
-      let name = path == "-" ? RuleOptions.standardInput : TerminalText.safe(path)
-      leftOut += try add(Self.contents(path), name, to: &all)
+      let name = path == "-" ? GivenFile.standardInput : TerminalText.safe(path)
+      leftOut += try add(contents(path), name, to: &all)
     }
     for name in preset {
       leftOut += try add(Array(Preset.named(name)!.text.utf8), "preset \(name)", to: &all)
@@ -70,6 +70,14 @@ struct RuleOptions: ParsableArguments {
     }
   }
 
+  private func contents(_ path: String) throws -> [UInt8] {
+    do throws(HostError) {
+      return try GivenFile.contents(path)
+    } catch {
+      throw Diagnostic.fail("\(Wording.sentence(error)); nothing was changed")
+    }
+  }
+
   private func add(_ bytes: [UInt8], _ name: String, to all: inout [ProtectionRule]) throws -> Int {
     do throws(ConfigurationError) {
       let file = try RuleFile(bytes, file: name, allowsUnkillable: allowUnkillable)
@@ -78,33 +86,6 @@ struct RuleOptions: ParsableArguments {
       return file.faults.count
     } catch {
       throw Diagnostic.fail("\(Wording.sentence(error)); nothing was changed")
-    }
-  }
-
-  private static let limitBytes = 1024 * 1024
-
-  private static let standardInput = "standard input"
-
-  private static func contents(_ path: String) throws -> [UInt8] {
-    do throws(HostError) {
-      if path == "-" {
-        return try FileReader().contents(of: STDIN_FILENO, named: standardInput, limitBytes: limitBytes)
-      }
-      let directory = try Directory(path: ".")
-      guard let contents = try FileReader().contents(KernelName(path), in: directory, limitBytes: limitBytes) else {
-        throw HostError.system(operation: .open, path: KernelName(path), errno: ENOENT)
-      }
-      return Array(contents.bytes)
-    } catch {
-      let name = KernelName(path == "-" ? standardInput : path)
-      let asGiven: HostError =
-        switch error {
-        case .system(let operation, _, let number):
-          .system(operation: operation, path: name, errno: number)
-        case .tooLarge(_, let limit): .tooLarge(path: name, limitBytes: limit)
-        case .malformed, .programFailed: error
-        }
-      throw Diagnostic.fail("\(Wording.sentence(asGiven)); nothing was changed")
     }
   }
 

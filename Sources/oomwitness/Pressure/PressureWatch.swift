@@ -13,18 +13,18 @@ final class PressureWatch {
 
   private let looker: PressureLooker
   private let thresholds: PressureThresholds
-  private let targets: [PressureTarget]
+  let targets: [PressureTarget]
   private let details: PressureDetails
   private let handlers: HandlerSet
   private let cleanups: CleanupRunner
-  private let writer: EventWriter
+  private let writer: any EventOutput
   private let endNanoseconds: Int64?
   /// Not told yet.
   private var linesDropped: Int64 = 0
 
   init(
     looker: PressureLooker, thresholds: PressureThresholds, targets: [PressureTarget], details: PressureDetails,
-    handlers: HandlerSet, cleanups: CleanupRunner, writer: EventWriter, duration: Double?
+    handlers: HandlerSet, cleanups: CleanupRunner, writer: any EventOutput, duration: Double?
   ) {
     self.looker = looker
     self.thresholds = thresholds
@@ -36,9 +36,9 @@ final class PressureWatch {
     endNanoseconds = duration.map { PressureClock.nanoseconds + Int64($0 * 1e9) }
   }
 
-  /// Until a signal, the end of its time, or until nobody reads any more.
-  func run(_ signals: borrowing StopSignals) {
-    while !writer.sink.isClosed {
+  /// Until `stop` can be read, the end of its time, or until nobody reads any more.
+  func run(stop: Int32) {
+    while !writer.isClosed {
       let now = PressureClock.nanoseconds
       if let endNanoseconds, now >= endNanoseconds { break }
       for target in targets {
@@ -48,19 +48,19 @@ final class PressureWatch {
       handlers.step(nowNanoseconds: now)
       clean()
       for loss in handlers.losses(nowNanoseconds: now) { write(.loss(loss)) }
-      writer.sink.flush()
-      if wait(signals) { break }
+      writer.flush()
+      if wait(stop) { break }
     }
     for target in targets { if let pending = target.pending { tell(pending.change, of: target) } }
     for loss in handlers.end() { write(.loss(loss)) }
-    writer.sink.drain(timeoutMilliseconds: 1000)
+    writer.drain(timeoutMilliseconds: 1000)
   }
 
   /// True where it is to end.
-  private func wait(_ signals: borrowing StopSignals) -> Bool {
+  private func wait(_ stop: Int32) -> Bool {
     var descriptors = [
-      pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: writer.sink.isWaiting ? writer.sink.descriptor : -1, events: Int16(POLLOUT), revents: 0),
+      pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: writer.waitingDescriptor ?? -1, events: Int16(POLLOUT), revents: 0),
     ]
     var ranges: [Range<Int>] = []
     for target in targets {
@@ -145,7 +145,7 @@ final class PressureWatch {
   }
 
   private func write(_ event: Event, at time: EventTime = .now) {
-    if linesDropped > 0, !writer.sink.isWaiting {
+    if linesDropped > 0, writer.waitingDescriptor == nil {
       let loss = Loss(
         reason: .outputFull, kernelCount: 0, records: linesDropped, detail: "\(linesDropped) lines found no room")
       if writer.write(.loss(loss), at: time) { linesDropped = 0 }

@@ -9,8 +9,9 @@ import Policy
 final class ProtectionWatch {
   private let protector: Protector
   private let setter: AdjSetter
-  private let writer: EventWriter
-  private let pollSeconds: Double
+  private let writer: any EventOutput
+  let pollSeconds: Double
+  private let probe: ExecProbe?
   private let deadline: Double?
   /// What was told of processes that cannot be changed, so that each round does not tell it again.
   private var told: Set<String> = []
@@ -18,45 +19,52 @@ final class ProtectionWatch {
   /// Not told yet.
   private var linesDropped: Int64 = 0
 
-  init(protector: Protector, journalPath: String, writer: EventWriter, pollSeconds: Double, duration: Double?) {
+  init(
+    protector: Protector, probe: ExecProbe?, journalPath: String, writer: any EventOutput, pollSeconds: Double,
+    duration: Double?
+  ) {
     self.protector = protector
+    self.probe = probe
     setter = AdjSetter(protector: protector, journalPath: journalPath)
     self.writer = writer
     self.pollSeconds = pollSeconds
     deadline = duration.map { ProtectionWatch.now + $0 }
   }
 
-  /// Until a signal, the deadline, or until nobody reads any more.
-  func run(_ signals: borrowing StopSignals, _ probe: ExecProbe?) throws {
+  /// Programs are seen as they start, not on rounds alone.
+  var seesStarts: Bool { probe != nil }
+
+  /// Until `stop` can be read, the deadline, or until nobody reads any more.
+  func run(stop: Int32) throws {
     try round(.start)
     var next = ProtectionWatch.now + pollSeconds
-    while !writer.sink.isClosed {
+    while !writer.isClosed {
       let until = min(next, deadline ?? .infinity)
-      if wait(signals, probe, seconds: until - ProtectionWatch.now) { break }
-      if takeExecs(probe) || ProtectionWatch.now >= next {
+      if wait(stop, seconds: until - ProtectionWatch.now) { break }
+      if takeExecs() || ProtectionWatch.now >= next {
         try round(.poll)
         next = ProtectionWatch.now + pollSeconds
       }
-      writer.sink.flush()
+      writer.flush()
       if let deadline, ProtectionWatch.now >= deadline { break }
     }
-    writer.sink.drain(timeoutMilliseconds: 1000)
+    writer.drain(timeoutMilliseconds: 1000)
   }
 
   /// True where it is to end.
-  private func wait(_ signals: borrowing StopSignals, _ probe: ExecProbe?, seconds: Double) -> Bool {
+  private func wait(_ stop: Int32, seconds: Double) -> Bool {
     let ring: Int32 = if let probe { probe.descriptor } else { -1 }
     var descriptors = [
-      pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
       pollfd(fd: ring, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: writer.sink.isWaiting ? writer.sink.descriptor : -1, events: Int16(POLLOUT), revents: 0),
+      pollfd(fd: writer.waitingDescriptor ?? -1, events: Int16(POLLOUT), revents: 0),
     ]
     _ = poll(&descriptors, 3, Int32(clamping: Int(max(0, seconds) * 1000 + 1)))
     return descriptors[0].revents != 0
   }
 
   /// True where some were lost, so that all have to be looked at.
-  private func takeExecs(_ probe: ExecProbe?) -> Bool {
+  private func takeExecs() -> Bool {
     guard let probe else { return false }
     probe.consume { exec in
       if protector.mayMatch(pid: exec.pid, comm: exec.comm.name) { look(exec.pid, exec.comm.name) }
@@ -143,7 +151,7 @@ final class ProtectionWatch {
 
   private func tell(_ event: Event) {
     if told.count > ProtectionWatch.toldMax { told.removeAll() }
-    if linesDropped > 0, !writer.sink.isWaiting {
+    if linesDropped > 0, writer.waitingDescriptor == nil {
       let loss = Loss(
         reason: .outputFull, kernelCount: 0, records: linesDropped, detail: "\(linesDropped) lines found no room")
       if writer.write(.loss(loss), at: .now) { linesDropped = 0 }

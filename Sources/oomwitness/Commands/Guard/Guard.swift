@@ -22,6 +22,13 @@ struct Guard: ParsableCommand {
         oomwitness guard status
       """,
     subcommands: [Run.self, Status.self], defaultSubcommand: Run.self)
+
+  /// Keeps the rights to read processes and to signal them.
+  static func dropRights() {
+    if !Capability.keepOnly([.kill, .sysPtrace, .dacReadSearch, .ipcLock]) {
+      Diagnostic.say("rights that are no longer needed could not be dropped")
+    }
+  }
 }
 
 extension Guard {
@@ -57,22 +64,26 @@ extension Guard {
       }
     }
 
-    func run() throws {
+    func settings() throws -> GuardSettings {
       var settings = try options.settings()
       if dryRun { settings.isDryRun = true }
       if settings.isDryRun { settings.timing.pauseNanoseconds = 10_000_000_000 }
+      return settings
+    }
+
+    func run() throws {
+      let settings = try settings()
       let stop = StopSignals()
       let domain = try GuardDomain(cgroup: options.cgroup, thresholds: settings.thresholds)
       let identity = domain.identity
       let writer = EventWriter(
-        format: output.format, host: identity.hostName, bootID: identity.bootID, pageSizeBytes: identity.pageSizeBytes)
+        format: output.format, host: output.hostName ?? identity.hostName, bootID: identity.bootID,
+        pageSizeBytes: identity.pageSizeBytes)
       let teller = GuardTeller(writer: writer, domain: domain, settings: settings)
       GuardHeap.prepare()
       OwnProtection.apply()
       try GuardSelfTest(domain: domain, settings: settings, teller: teller).run()
-      if !Capability.keepOnly([.kill, .sysPtrace, .dacReadSearch, .ipcLock]) {
-        Diagnostic.say("rights that are no longer needed could not be dropped")
-      }
+      Guard.dropRights()
       let loop = GuardLoop(domain: domain, settings: settings, teller: teller)
       let deadline = duration.map { GuardLoop.now + Int64($0 * 1e9) }
       let heap = GuardHeap()

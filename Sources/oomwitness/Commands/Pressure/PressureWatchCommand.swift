@@ -41,27 +41,32 @@ extension Pressure {
     }
 
     func run() throws {
+      let looker = try Pressure.looker()
+      let signals = StopSignals()
+      let writer = EventWriter(
+        format: output.format, host: output.hostName ?? looker.identity.hostName, bootID: looker.identity.bootID,
+        pageSizeBytes: looker.identity.pageSizeBytes)
+      let watch = try watch(looker, output: writer)
+      if output.format == .pretty { try StandardOutput.show(introduction(watch.targets)) }
+      watch.run(stop: signals.descriptor)
+      if let number = writer.failure {
+        throw Diagnostic.fail("cannot write standard output: \(Wording.text(number)); nothing is watched any more")
+      }
+    }
+
+    /// All that is watched, and what is done with it.
+    func watch(_ looker: PressureLooker, output: any EventOutput) throws -> PressureWatch {
       var thresholds = try options.thresholds()
       thresholds.settleNanoseconds = Int64(settle * 1e9)
       let table = try ProcessTable()
-      let looker = try Pressure.looker()
-      let signals = StopSignals()
       let targets = try targets(looker, thresholds)
-      let handlerSet = try HandlerSet(handlers, identity: looker.identity)
       let cleanups = try CleanupRunner(
         try handlers.cleanup.map { try CleanupRequest($0) }, looker: looker, thresholds: thresholds)
-      let writer = EventWriter(
-        format: output.format, host: looker.identity.hostName, bootID: looker.identity.bootID,
-        pageSizeBytes: looker.identity.pageSizeBytes)
-      if output.format == .pretty { try StandardOutput.show(introduction(targets)) }
-      let watch = PressureWatch(
+      return PressureWatch(
         looker: looker, thresholds: thresholds, targets: targets,
-        details: PressureDetails(table: table, needsGroups: !options.cgroup.isEmpty), handlers: handlerSet,
-        cleanups: cleanups, writer: writer, duration: duration)
-      watch.run(signals)
-      if let number = writer.sink.failure {
-        throw Diagnostic.fail("cannot write standard output: \(Wording.text(number)); nothing is watched any more")
-      }
+        details: PressureDetails(table: table, needsGroups: !options.cgroup.isEmpty),
+        handlers: try HandlerSet(handlers, identity: looker.identity), cleanups: cleanups, writer: output,
+        duration: duration)
     }
 
     /// All that is watched. A group that is not there, or has no limit, is a mistake now and bad luck later.

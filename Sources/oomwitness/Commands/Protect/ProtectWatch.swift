@@ -48,20 +48,24 @@ extension Protect {
       let writer = EventWriter(
         format: output.format, host: output.hostName ?? identity.hostName, bootID: identity.bootID,
         pageSizeBytes: identity.pageSizeBytes)
-      let probe = noBpf ? nil : execProbe()
-      let seconds = poll ?? (probe == nil ? 2 : 30)
+      let watch = watch(protector, output: writer)
       if output.format == .pretty {
-        let (count, how) = (rules.rules.count, probe == nil ? "" : "as programs start, and ")
-        try StandardOutput.show("\(count) rule\(count == 1 ? "" : "s"), applied \(how)every \(seconds) s\n")
+        let (count, how) = (rules.rules.count, watch.seesStarts ? "as programs start, and " : "")
+        try StandardOutput.show("\(count) rule\(count == 1 ? "" : "s"), applied \(how)every \(watch.pollSeconds) s\n")
       }
-      let watch = ProtectionWatch(
-        protector: protector, journalPath: journal.journal, writer: writer, pollSeconds: seconds, duration: duration)
-      try watch.run(signals, probe)
-      if let number = writer.sink.failure {
+      try watch.run(stop: signals.descriptor)
+      if let number = writer.failure {
         throw Diagnostic.fail(
           "cannot write standard output: \(Wording.text(number)); nothing is watched any more, what was set stays")
       }
       if leftOut > 0 { throw ExitStatus.failed }
+    }
+
+    func watch(_ protector: Protector, output: any EventOutput) -> ProtectionWatch {
+      let probe = noBpf ? nil : execProbe()
+      return ProtectionWatch(
+        protector: protector, probe: probe, journalPath: journal.journal, writer: output,
+        pollSeconds: poll ?? (probe == nil ? 2 : 30), duration: duration)
     }
 
     private func execProbe() -> ExecProbe? {
