@@ -17,8 +17,12 @@ ARM64 := .build/vm-arm64
 SWIFT_FLAGS = -c release -Xswiftc -static-executable -Xswiftc -use-ld=lld -Xlinker --icf=all \
 	$(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libbpf libelf sqlite3)))
 
+PREFIX ?= /usr/local
+# What is packed has the date of the commit, so that it is the same each time.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz bench picture check fmt install bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -77,6 +81,11 @@ vmtest-systemd: build
 	@.ci/packages systemd
 	python3 Tests/VM/systemd/run.py
 
+# `oomwitness pressure` on real PSI and a real cgroup v2, kernel by kernel.
+vmtest-pressure: build
+	@.ci/packages vmtest
+	python3 Tests/VM/pressure/run.py
+
 # Kills in pods of a real Kubernetes, which is built from Debian's source package first: 11 minutes, once.
 testbed-kubernetes: build
 	@.ci/packages kubernetes
@@ -120,8 +129,25 @@ fmt:
 	swift format format -i -r Package.swift Sources Tests
 	clang-format -i bpf/*.c $(BPF_HEADERS)
 
+# Binary, man pages, completions, guides, and the service with its configuration.
 install: build
-	install -D -m 0755 -s $(BINARY) $(DESTDIR)/usr/local/bin/oomwitness
+	packaging/stage $(BINARY) "$(DESTDIR)" $(PREFIX)
+
+# .build/deb/oomwitness_VERSION_ARCHITECTURE.deb
+deb: build
+	@.ci/packages packages
+	rm -rf .build/deb
+	packaging/stage $(BINARY) .build/deb/root /usr debian
+	python3 packaging/deb.py .build/deb/root $(BINARY) .build/deb
+	lintian --fail-on error,warning .build/deb/*.deb
+
+# .build/dist: an archive for every distribution, the same bytes each time, and its checksum.
+dist: build
+	packaging/dist $(BINARY) .build/dist
+
+# What is above, used: installed, started and purged in a clean Debian, read by man and by shells, packed twice.
+packagetest: deb dist
+	python3 Tests/Packages/run.py
 
 clean:
 	rm -rf .build bpf/*.o bpf/include/*.skel.h bpf/include/*.lskel.h

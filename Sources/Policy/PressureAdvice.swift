@@ -26,15 +26,15 @@ package enum PressureAdvice {
     return found
   }
 
-  /// What the kernel is to take back so that memory falls below a level that was reached: down to where it is left.
+  /// What the kernel is to take back so that memory falls below where medium is left; at that very place it is still held.
   ///
   /// - Returns: at least `least`, so that it is worth the asking.
   package static func missingPages(
     _ reading: PressureReading, below thresholds: PressureThresholds, least: Pages
   ) -> Pages {
     let aim = max(0, thresholds.memory.mediumHundredths - thresholds.fallHundredths)
-    guard let used = reading.usedHundredths, used > aim, reading.totalPages < 1 << 48 else { return least }
-    return max(least, (used - aim) * reading.totalPages / 10_000)
+    guard let used = reading.usedHundredths, used >= aim, reading.totalPages < 1 << 48 else { return least }
+    return max(least, (used - aim + 1) * reading.totalPages / 10_000)
   }
 }
 

@@ -9,7 +9,7 @@ import Testing
 @Suite struct PressureHandlerTests {
   private static let made = Atomic(0)
 
-  private static func path(_ name: String) -> String {
+  static func path(_ name: String) -> String {
     "/tmp/oomwitness-handler-\(getpid())-\(made.add(1, ordering: .relaxed).newValue)-\(name)"
   }
 

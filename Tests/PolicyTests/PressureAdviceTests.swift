@@ -117,8 +117,8 @@ import Testing
   @Test("what the kernel is asked for brings memory below medium, and is never too little to ask for")
   func missing() {
     let rows: [(available: Pages, total: Pages, wanted: Pages)] = [
-      (500, 10_000, 1300), (0, 10_000, 1800), (5000, 10_000, 64), (1799, 10_000, 64), (0, 0, 64),
-      (-500, 10_000, 1800), (0, 1 << 50, 64),
+      (500, 10_000, 1301), (0, 10_000, 1801), (5000, 10_000, 64), (1799, 10_000, 64), (0, 0, 64),
+      (-500, 10_000, 1801), (180_000, 1_000_000, 100), (0, 1 << 50, 64),
     ]
     for row in rows {
       #expect(

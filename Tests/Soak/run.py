@@ -168,11 +168,13 @@ sinks:
 """)
         self.errors = (work / "errors").open("ab")
         self.lives = 0
+        self.begun: list[float] = []
         self.samples: list[tuple[int, int]] = []
 
     def start(self) -> None:
         self.process = subprocess.Popen([self.binary, "daemon", "--config", self.config], stderr=self.errors)
         self.lives += 1
+        self.begun.append(time.monotonic())
 
     def kill(self) -> None:
         self.process.kill()
@@ -201,9 +203,12 @@ sinks:
         return [line for path in self.work.glob("events*") for line in path.read_bytes().splitlines(keepends=True)]
 
 
-def make_kill(folder: Path) -> None:
+def make_kill(folder: Path) -> int:
+    """The pid of the one that was killed."""
     command = f"echo $$ >'{folder}/cgroup.procs'; exec '{sys.executable}' -ISc 'x = bytearray(64 << 20)'"
-    subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(["/bin/sh", "-c", command], stderr=subprocess.DEVNULL)
+    process.wait()
+    return process.pid
 
 
 class Trouble:
@@ -215,7 +220,7 @@ class Trouble:
         self.round = 0
 
     def next(self) -> None:
-        """One piece of trouble each ten seconds, in turn."""
+        """One piece of trouble, in turn."""
         kinds = [self.receivers, self.rotate, self.disk, self.reload, self.receivers, self.kill]
         if self.clock:
             kinds.insert(3, self.step)
@@ -291,7 +296,9 @@ def check_flat(samples: list[tuple[int, int]], faults: list[str]) -> str:
     first, second = samples[half // 2 : half], samples[half:]
     if not first or not second:
         return "too short to be judged"
-    (resident, descriptors), (later, more) = map(lambda part: (max(s[0] for s in part), max(s[1] for s in part)), (first, second))
+    # A program that sends is there for a moment, with its pipes: the middle of all samples is what stays.
+    middle = lambda part: tuple(sorted(column)[len(part) // 2] for column in zip(*part))  # noqa: E731
+    (resident, descriptors), (later, more) = middle(first), middle(second)
     if later > resident + 1024 or more > descriptors:
         faults.append(f"not flat: {resident} KiB and {descriptors} descriptors, then {later} and {more}")
     return f"{resident} KiB and {descriptors} descriptors, then {later} KiB and {more}"
@@ -301,6 +308,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--kills", type=int, default=600)
+    parser.add_argument("--every", type=float, default=10, help="seconds from one piece of trouble to the next")
     parser.add_argument("--clock", action="store_true")
     parser.add_argument("--binary", type=Path, default=ROOT / ".build/release/oomwitness")
     options = parser.parse_args()
@@ -313,7 +321,7 @@ def main() -> int:
             time.sleep(3)
             trouble = Trouble(daemon, tcp, http, options.clock)
             before = oom_kill_count()
-            made = soak(options, folder, daemon, trouble)
+            victims = soak(options, folder, daemon, trouble)
             await_quiet(daemon, (tcp, http))
             growth = oom_kill_count() - before
             status = daemon.end()
@@ -327,28 +335,33 @@ def main() -> int:
         since = min(event["time"] for event in results["file"].values() if event["type"] == "stream_start")
         union = {key: event for part in results.values() for key, event in part.items() if event["time"] >= since}
         held_against_kernel(union, growth, "union", faults)
+        told = {event["victim"]["pid"] for event in union.values() if event["type"] == "oom_kill"}
+        for pid, moment in victims:
+            if pid not in told:
+                lives = ", ".join(f"{moment - life:.2f} s" for life in daemon.begun if life < moment)
+                faults.append(f"nobody told of pid {pid}, whose parent had it back {lives} after a start of the daemon")
         for receiver, part in results.items():
             missing = [key for key in union if key not in part]
             if missing:
                 faults.append(f"{receiver}: {len(missing)} lines of {len(union)} never came, first {missing[0]}")
         if status:
             faults.append(f"the daemon ended with {status}: {errors[-400:]}")
-    print(f"{made} kills, {growth} counted by the kernel, {len(union)} lines of {daemon.lives} lives; {flat}")
+    print(f"{len(victims)} kills, {growth} counted by the kernel, {len(union)} lines of {daemon.lives} lives; {flat}")
     print("; ".join(f"{what}: {count}" for what, count in trouble.done.items()))
     for fault in faults:
         print(f"FAULT {fault}", file=sys.stderr)
     return 1 if faults else 0
 
 
-def soak(options, folder: Path, daemon: Daemon, trouble: Trouble) -> int:
-    """Kills at an even rate, trouble each ten seconds but in the last quarter."""
-    began, seconds, made = time.monotonic(), options.minutes * 60, 0
-    next_trouble = next_sample = began + 10
+def soak(options, folder: Path, daemon: Daemon, trouble: Trouble) -> list[tuple[int, float]]:
+    """Kills at an even rate, trouble now and then but in the last quarter; pids and moments of the victims."""
+    began, seconds, made, victims = time.monotonic(), options.minutes * 60, 0, []
+    next_trouble = next_sample = began + options.every
     worker: threading.Thread | None = None
     while time.monotonic() - began < seconds or made < options.kills:
         passed = time.monotonic() - began
         if made < options.kills and passed >= made * seconds / options.kills:
-            make_kill(folder)
+            victims.append((make_kill(folder), time.monotonic()))
             made += 1
         else:
             time.sleep(0.01)
@@ -357,13 +370,13 @@ def soak(options, folder: Path, daemon: Daemon, trouble: Trouble) -> int:
         if now >= next_trouble and not isQuiet and not (worker and worker.is_alive()):
             worker = threading.Thread(target=trouble.next)
             worker.start()
-            next_trouble = now + 10
+            next_trouble = now + options.every
         if now >= next_sample and isQuiet:
             daemon.sample()
             next_sample = now + max(1, seconds / 400)
     if worker:
         worker.join()
-    return made
+    return victims
 
 
 def await_quiet(daemon: Daemon, receivers) -> None:

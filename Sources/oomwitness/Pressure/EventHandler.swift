@@ -5,7 +5,7 @@ import Sinks
 
 /// One event, in each of the forms that handlers want.
 struct HandledEvent {
-  /// As in the stream, `\n` included.
+  /// As in the stream, `\n` included, but numbered by itself: `seq` counts what handlers were given.
   var line: [UInt8]
   var sentence: String
   var level: PressureLevel
@@ -52,15 +52,6 @@ final class WrittenEvents: EventHandler {
     self.name = name
     self.write = write
     self.reason = reason
-  }
-
-  /// Lines in a file.
-  static func file(_ sink: FileSink) -> WrittenEvents {
-    WrittenEvents(name: "--log-to \(TerminalText.safe(sink.path))") {
-      sink.write($0.line)
-    } reason: {
-      Wording.text(sink.failure ?? EIO)
-    }
   }
 
   /// Entries of journald: the sentence as the message, the line beside it.

@@ -27,11 +27,11 @@ final class HandlerSet {
     encoder = NDJSONEncoder(host: host, bootID: identity.bootID, pageSizeBytes: identity.pageSizeBytes)
     var handlers: [EventHandler] = []
     for path in options.logTo {
-      let sink = FileSink(path: path)
-      guard sink.isOpen else {
-        throw Diagnostic.fail("cannot open \(TerminalText.safe(path)): \(Wording.text(sink.failure ?? EIO))")
+      do throws(FileWriterError) {
+        handlers.append(try FileHandler(path: path))
+      } catch {
+        throw Diagnostic.fail("cannot open \(TerminalText.safe(path)): \(Wording.text(error.errno))")
       }
-      handlers.append(WrittenEvents.file(sink))
     }
     if options.journald {
       guard access(JournalSink.standardPath, F_OK) == 0 else {
