@@ -2,7 +2,8 @@
 
 /// What bounds the delivery of lines.
 package struct DeliverySettings: Hashable, Sendable {
-  package static let spoolBytesRange: ClosedRange<Int64> = 1 << 20...1 << 40
+  /// Twice the longest line, and more.
+  package static let spoolBytesRange: ClosedRange<Int64> = 8 << 20...1 << 40
 
   /// Where lines are kept for destinations that lag; nil: in memory alone.
   package var spoolFolder: String?

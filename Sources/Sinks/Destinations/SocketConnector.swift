@@ -16,7 +16,8 @@ final class SocketConnector {
   private static let addressesMax = 8
 
   private enum Phase {
-    case asking(ChildTask, since: Int64)
+    /// Until when; after it was killed its end alone is awaited.
+    case asking(ChildTask, until: Int64?)
     case trying
     case connecting(Int32, since: Int64)
     case done
@@ -38,7 +39,7 @@ final class SocketConnector {
       if let name = SocketName(host: host, port: port) {
         (phase, names) = (.trying, [name])
       } else if let task = try? ChildTask("getent", ["ahosts", host], input: []) {
-        (phase, names) = (.asking(task, since: now), [])
+        (phase, names) = (.asking(task, until: now + SocketConnector.waitNanoseconds), [])
       } else {
         (phase, names, failure) = (.trying, [], .noProgram("getent"))
       }
@@ -57,7 +58,8 @@ final class SocketConnector {
 
   var dueNanoseconds: Int64? {
     switch phase {
-    case .asking(_, let since), .connecting(_, let since): since + SocketConnector.waitNanoseconds
+    case .asking(_, let until): until
+    case .connecting(_, let since): since + SocketConnector.waitNanoseconds
     case .trying: 0
     case .done: nil
     }
@@ -66,8 +68,11 @@ final class SocketConnector {
   func step(nowNanoseconds now: Int64) -> Outcome {
     while true {
       switch phase {
-      case .asking(let task, let since):
-        if now >= since + SocketConnector.waitNanoseconds { task.kill() }
+      case .asking(let task, let until):
+        if let until, now >= until {
+          task.kill()
+          phase = .asking(task, until: nil)
+        }
         guard let ended = task.step() else { return .waiting }
         names = addresses(ended)
         phase = .trying

@@ -205,9 +205,9 @@ final class StreamDestination: LineDestination {
   private func ask(_ now: Int64) {
     guard case .open(let descriptor) = phase else { return }
     if acknowledgedBytes < sentBytes {
+      askedNanoseconds = now
       var waiting: Int32 = 0
       guard ioctl(descriptor, UInt(TIOCOUTQ), &waiting) == 0 else { return }
-      askedNanoseconds = now
       // A Unix socket counts memory and not bytes: it tells only that all was read.
       if case .network = address {
         acknowledgedBytes = max(acknowledgedBytes, sentBytes - Int64(waiting))
