@@ -22,7 +22,7 @@ PREFIX ?= /usr/local
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz soak fleet-sim bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -104,6 +104,17 @@ fuzz:
 	swiftc $(FUZZ_FLAGS) -module-name KernelLogFuzz Tests/Fuzz/*.swift $(FUZZ)/*.o -o $(FUZZ)/kernel-log
 	$(FUZZ)/kernel-log -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
 		-dict=Tests/Fuzz/kernel-log.dict -artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus Tests/Fuzz/corpus
+
+# The daemon through bad hours: receivers away, full disk, SIGKILL; what arrived is held against the kernel's count.
+SOAK_MINUTES ?= 120
+SOAK_KILLS ?= 20000
+soak: build
+	python3 Tests/Soak/run.py --minutes $(SOAK_MINUTES) --kills $(SOAK_KILLS)
+
+# The streams of 1,000 hosts through a real collector into real stores, and the queries of deploy/fleet.
+fleet-sim: build
+	@.ci/packages fleet
+	python3 Tests/Fleet/run.py
 
 bench: build
 	@.ci/packages bench
