@@ -18,7 +18,7 @@ SWIFT_FLAGS = -c release -Xswiftc -static-executable -Xswiftc -use-ld=lld -Xlink
 	$(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libbpf libelf)))
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz bench picture check fmt install bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes testbed-metrics fuzz bench picture check fmt install bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -82,6 +82,11 @@ testbed-kubernetes: build
 	@.ci/packages kubernetes
 	python3 Tests/Kubernetes/build.py
 	python3 Tests/Kubernetes/run.py
+
+# A kill's whole way: Prometheus, rule, Alertmanager, webhook; with node_exporter's count beside ours. A minute.
+testbed-metrics: build
+	@.ci/packages metrics
+	python3 Tests/Metrics/run.py
 
 # Hostile logs, made to reach new code, for so many seconds; what fails is kept beside the program.
 FUZZ_SECONDS ?= 600

@@ -18,7 +18,7 @@ import Testing
     "Report": ["Events"],
     "oomwitness": [
       "Events", "KernelProbe", "Host", "KernelLog", "Policy", "Configuration", "Witness", "Sinks", "Metrics",
-      "Report", "ArgumentParser",
+      "Report", "ArgumentParser", "Synchronization",
     ],
   ]
   static let sources = Repository.files(below: "Sources", ending: [".swift"])
