@@ -22,7 +22,7 @@ PREFIX ?= /usr/local
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz soak fleet-sim bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes testbed-metrics fuzz soak fleet-sim bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -91,6 +91,11 @@ testbed-kubernetes: build
 	@.ci/packages kubernetes
 	python3 Tests/Kubernetes/build.py
 	python3 Tests/Kubernetes/run.py
+
+# A kill's whole way: Prometheus, rule, Alertmanager, webhook; with node_exporter's count beside ours. A minute.
+testbed-metrics: build
+	@.ci/packages metrics
+	python3 Tests/Metrics/run.py
 
 # Hostile logs, made to reach new code, for so many seconds; what fails is kept beside the program.
 FUZZ_SECONDS ?= 600

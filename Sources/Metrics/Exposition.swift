@@ -18,10 +18,11 @@ struct Exposition {
   private var name = ""
   private var kind = Kind.gauge
 
-  /// - Parameter buffer: its room is used again.
-  init(_ format: ExpositionFormat, buffer: consuming [UInt8] = []) {
+  /// - Parameter buffer: its room is taken, and used again.
+  init(_ format: ExpositionFormat, buffer: inout [UInt8]) {
     self.format = format
-    bytes = buffer
+    bytes = []
+    swap(&bytes, &buffer)
     bytes.removeAll(keepingCapacity: true)
   }
 

@@ -41,9 +41,7 @@ package final class MetricBook: Sendable {
   /// Writes the whole page into `buffer`, whose room is used again.
   package func write(_ format: ExpositionFormat, _ readings: MetricReadings, into buffer: inout [UInt8]) {
     let state = state.withLock { $0 }
-    var room: [UInt8] = []
-    swap(&room, &buffer)
-    var page = MetricPage(Exposition(format, buffer: consume room))
+    var page = MetricPage(Exposition(format, buffer: &buffer))
     page.write(state)
     page.write(readings)
     page.write(requests.withLock { $0 })

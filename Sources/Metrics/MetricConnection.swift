@@ -20,12 +20,13 @@ struct MetricConnection {
   private static let pieceBytes = 2048
 
   let descriptor: Int32
+  let since: Int64
   private(set) var state = State.reading
   private(set) var deadline: Int64
   private var buffer: [UInt8] = []
 
   init(descriptor: Int32, now: Int64) {
-    self.descriptor = descriptor
+    (self.descriptor, since) = (descriptor, now)
     deadline = now + MetricConnection.patienceNanoseconds
   }
 
@@ -33,6 +34,12 @@ struct MetricConnection {
   var wanted: Int16 {
     if case .writing = state { return Int16(POLLOUT) }
     return Int16(POLLIN)
+  }
+
+  /// Of an answer that the other end has not taken.
+  var waitingBytes: Int {
+    if case .writing(let place) = state { return buffer.count - place }
+    return 0
   }
 
   /// Reads or writes as much as can be now.

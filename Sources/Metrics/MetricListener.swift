@@ -5,12 +5,16 @@ import Glibc
 /// Answers `GET /metrics` on a loopback address or a Unix socket, and nothing else.
 ///
 /// One loop that never waits for a client: connections, their bytes and their time are bounded, and where there is no room
-/// for another one, the one that has been there longest gives way.
+/// for another one, the one that has been there longest gives way, once it has had a moment to ask.
 package final class MetricListener: Sendable {
   package static let connectionsMax = 16
+  /// Of answers that were not taken yet, in all: a page with many series may be a megabyte.
+  private static let waitingBytesMax = 4 << 20
   private static let backlog: Int32 = 128
   /// So often it goes round where nobody comes.
   private static let roundMilliseconds: Int64 = 30_000
+  /// Before a connection may have to give way: whoever connects to ask has asked by then.
+  private static let graceNanoseconds: Int64 = 250_000_000
   /// After the kernel had no descriptor for a connection.
   private static let pauseNanoseconds: Int64 = 1_000_000_000
   /// Of the room for a page, kept from one answer to the next; a larger one is given back.
@@ -52,11 +56,12 @@ package final class MetricListener: Sendable {
       let before = MetricListener.now
       polls.removeAll(keepingCapacity: true)
       polls.append(pollfd(fd: stop, events: Int16(POLLIN), revents: 0))
-      polls.append(pollfd(fd: before >= acceptsFrom ? descriptor : -1, events: Int16(POLLIN), revents: 0))
+      let acceptsNext = max(acceptsFrom, MetricListener.roomFrom(connections))
+      polls.append(pollfd(fd: before >= acceptsNext ? descriptor : -1, events: Int16(POLLIN), revents: 0))
       for connection in connections {
         polls.append(pollfd(fd: connection.descriptor, events: connection.wanted, revents: 0))
       }
-      let next = (connections.map(\.deadline) + (before < acceptsFrom ? [acceptsFrom] : [])).min()
+      let next = (connections.map(\.deadline) + (before < acceptsNext ? [acceptsNext] : [])).min()
       let pause = next.map { max(0, ($0 - before) / 1_000_000 + 1) } ?? MetricListener.roundMilliseconds
       poll(&polls, nfds_t(polls.count), Int32(clamping: min(pause, MetricListener.roundMilliseconds)))
       if polls[0].revents != 0 { return }
@@ -69,17 +74,16 @@ package final class MetricListener: Sendable {
       if polls[1].revents != 0, !accept(&connections, now, &room) {
         acceptsFrom = now + MetricListener.pauseNanoseconds
       }
+      makeRoom(&connections)
       if room.capacity > MetricListener.keptBytes { room = [] }
     }
   }
 
   /// Takes those that wait, no more than there is room for in one turn; false where the kernel has no descriptor.
   private func accept(_ connections: inout [MetricConnection], _ now: Int64, _ room: inout [UInt8]) -> Bool {
-    for _ in 0..<MetricListener.connectionsMax {
+    for _ in 0..<MetricListener.connectionsMax where now >= MetricListener.roomFrom(connections) {
       let taken = accept4(descriptor, nil, nil, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
-      guard taken >= 0 else {
-        return ![EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(errno)
-      }
+      guard taken >= 0 else { return ![EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(errno) }
       if connections.count == MetricListener.connectionsMax {
         close(connections.removeFirst().descriptor)
         book.requests.withLock { $0.evicted += 1 }
@@ -91,6 +95,21 @@ package final class MetricListener: Sendable {
       MetricListener.forget(&connections)
     }
     return true
+  }
+
+  /// From when on another one can be taken.
+  private static func roomFrom(_ connections: [MetricConnection]) -> Int64 {
+    connections.count < connectionsMax ? 0 : connections[0].since + graceNanoseconds
+  }
+
+  /// Answers that nobody takes are given up, the oldest first.
+  private func makeRoom(_ connections: inout [MetricConnection]) {
+    var waiting = connections.reduce(0) { $0 + $1.waitingBytes }
+    while waiting > MetricListener.waitingBytesMax, let place = connections.firstIndex(where: { $0.waitingBytes > 0 }) {
+      waiting -= connections[place].waitingBytes
+      close(connections.remove(at: place).descriptor)
+      book.requests.withLock { $0.evicted += 1 }
+    }
   }
 
   private static func forget(_ connections: inout [MetricConnection]) {
@@ -129,7 +148,7 @@ package final class MetricListener: Sendable {
   /// Source: bind(2), listen(2), ipv6(7).
   private static func bound(_ address: MetricAddress) throws(MetricError) -> Int32 {
     func failure(_ number: Int32) -> MetricError { .system(.listen, address.text, errno: number) }
-    if case .unix(let path) = address { try makeRoom(path) }
+    if case .unix(let path) = address { try removeLeftover(path) }
     let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     let made = socket(address.family, type, 0)
     guard made >= 0 else { throw failure(errno) }
@@ -148,7 +167,7 @@ package final class MetricListener: Sendable {
   }
 
   /// What a daemon that was killed has left behind is removed; what somebody listens at, or is no socket, is not.
-  private static func makeRoom(_ path: String) throws(MetricError) {
+  private static func removeLeftover(_ path: String) throws(MetricError) {
     var status = stat()
     guard lstat(path, &status) == 0 else { return }
     guard status.st_mode & S_IFMT == S_IFSOCK else { throw .notASocket(path) }

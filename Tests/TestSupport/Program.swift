@@ -195,6 +195,9 @@ public final class ScratchCgroup {
   /// The version of the hierarchy that has the memory controller; nil where none can be made.
   public static var hostVersion: Int? { parent?.version }
 
+  /// The root of that hierarchy; empty where none can be made.
+  public static var parentFolder: String { parent?.path ?? "" }
+
   /// From the root of the hierarchy, as events show it.
   public let path: String
   public let version: Int
