@@ -102,6 +102,7 @@ let package = Package(
       name: "SinksTests", dependencies: ["Sinks", "Events", "TestSupport", "SpoolWriter"], swiftSettings: settings),
     .executableTarget(
       name: "SpoolWriter", dependencies: ["Sinks"], path: "Tests/SpoolWriter", swiftSettings: settings),
+    .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Events", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "HistoryTests", dependencies: ["History", "Events", "TestSupport"], swiftSettings: settings),
     .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),

@@ -48,7 +48,13 @@ class Collector:
         self.events = work / "events.ndjson"
         configuration = work / "rsyslog.conf"
         configuration.write_text((QUERIES / "rsyslog.conf").read_text().replace("@W@", str(work)))
-        self.process = subprocess.Popen(["rsyslogd", "-n", "-f", configuration, "-i", work / "pid"])
+        command, environment = ["rsyslogd"], dict(os.environ)
+        if not Path("/usr/sbin/rsyslogd").exists():
+            # As .ci/packages unpacks it: installed it would start a service.
+            base = ROOT / ".build/rsyslog/usr"
+            command = [base / "sbin/rsyslogd", "-M", base / "lib/x86_64-linux-gnu/rsyslog"]
+            environment["LD_LIBRARY_PATH"] = str(base / "lib/x86_64-linux-gnu")
+        self.process = subprocess.Popen([*command, "-n", "-f", configuration, "-i", work / "pid"], env=environment)
 
     def await_lines(self, count: int) -> int:
         """Waits until so many bytes are there, or nothing more comes."""
