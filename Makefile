@@ -18,7 +18,7 @@ SWIFT_FLAGS = -c release -Xswiftc -static-executable -Xswiftc -use-ld=lld -Xlink
 	$(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libbpf libelf)))
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes fuzz bench picture check fmt install bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd vmtest-guards testbed-kubernetes fuzz bench picture check fmt install bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -76,6 +76,11 @@ vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
 vmtest-systemd: build
 	@.ci/packages systemd
 	python3 Tests/VM/systemd/run.py
+
+# `oomwitness guard` where memory really runs out, on cgroup v2 and by stalls, in a guest. The comparison: Tests/VM/guards/run.py.
+vmtest-guards: build
+	@.ci/packages vmtest
+	python3 Tests/VM/guards/run.py --check
 
 # Kills in pods of a real Kubernetes, which is built from Debian's source package first: 11 minutes, once.
 testbed-kubernetes: build
