@@ -22,7 +22,7 @@ PREFIX ?= /usr/local
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd testbed-kubernetes testbed-metrics fuzz soak fleet-sim bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd vmtest-guards testbed-kubernetes testbed-metrics fuzz soak fleet-sim bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -85,6 +85,11 @@ vmtest-systemd: build
 vmtest-pressure: build
 	@.ci/packages vmtest
 	python3 Tests/VM/pressure/run.py
+
+# `oomwitness guard` where memory really runs out, on cgroup v2 and by stalls, in a guest. The comparison: Tests/VM/guards/run.py.
+vmtest-guards: build
+	@.ci/packages vmtest
+	python3 Tests/VM/guards/run.py --check
 
 # Kills in pods of a real Kubernetes, which is built from Debian's source package first: 11 minutes, once.
 testbed-kubernetes: build

@@ -16,18 +16,18 @@ final class GuardFiles {
   /// `PID/name` and a NUL; names begin at `nameOffset`, and pids end before it.
   private let path: UnsafeMutableBufferPointer<CChar>
 
-  private static let textBytes = 64 * 1024
   /// Of a command line no more is looked at.
   static let fieldBytesMax = 4096
   private static let nameOffset = 16
   private static let nameBytesMax = 32
 
-  init(root: String, pageSizeBytes: Int) throws(HostError) {
+  /// - Parameter textBytes: room for the largest file that will be read: the status of a process with many groups.
+  init(root: String, pageSizeBytes: Int, textBytes: Int = 64 * 1024) throws(HostError) {
     let descriptor = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .system(operation: .open, path: KernelName(root), errno: errno) }
     self.root = descriptor
     pageShift = Int64(pageSizeBytes.trailingZeroBitCount) - 10
-    text = .allocate(byteCount: GuardFiles.textBytes, alignment: 16)
+    text = .allocate(byteCount: textBytes, alignment: 16)
     fieldText = .allocate(byteCount: GuardFiles.fieldBytesMax, alignment: 16)
     path = .allocate(capacity: GuardFiles.nameOffset + GuardFiles.nameBytesMax)
     path.initialize(repeating: 0)
@@ -75,6 +75,29 @@ final class GuardFiles {
     var candidate = GuardCandidate()
     guard let stat = read(directory, at: "stat"), takeStat(stat, &candidate) else { return nil }
     return candidate.startTimeTicks
+  }
+
+  /// Copies its arguments, each with a NUL behind it; how many bytes, 0 where this very process is gone. May have to wait.
+  ///
+  /// File: /proc/PID/cmdline.
+  func arguments(of candidate: GuardCandidate, into text: UnsafeMutableRawBufferPointer) -> Int {
+    guard let directory = directory(candidate.pid) else { return 0 }
+    defer { close(directory) }
+    guard startTimeTicks(directory: directory) == candidate.startTimeTicks else { return 0 }
+    let descriptor = openat(directory, "cmdline", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return 0 }
+    defer { close(descriptor) }
+    return max(0, Glibc.read(descriptor, text.baseAddress, text.count))
+  }
+
+  /// The path of the memory group of this very process; nil where it is gone. Valid until the next call.
+  ///
+  /// File: /proc/PID/cgroup.
+  func cgroup(of candidate: GuardCandidate) -> UnsafeRawBufferPointer? {
+    guard let directory = directory(candidate.pid) else { return nil }
+    defer { close(directory) }
+    guard startTimeTicks(directory: directory) == candidate.startTimeTicks else { return nil }
+    return read(directory, at: "cgroup").flatMap(GuardFiles.memoryGroup)
   }
 
   /// Its process group; nil where it is gone.

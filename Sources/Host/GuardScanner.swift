@@ -72,6 +72,9 @@ package final class GuardScanner {
   /// A field of a process for a pattern; nil where it has none. Valid until the next call.
   package func field(_ field: GuardField, of pid: Int32) -> UnsafeRawBufferPointer? { files.field(field, of: pid) }
 
+  /// The path of the memory group of this very process; nil where it is gone. Valid until the next call.
+  package func cgroup(of candidate: GuardCandidate) -> UnsafeRawBufferPointer? { files.cgroup(of: candidate) }
+
   /// Keeps the program and the control group of a process, which are gone from /proc soon after it was killed.
   package func keepDetails(of pid: Int32) {
     exeCount = GuardScanner.copy(files.field(.exe, of: pid), to: exeText)

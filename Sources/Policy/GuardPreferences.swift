@@ -44,19 +44,34 @@ package struct GuardPreferences: Sendable {
   }
 
   package var isEmpty: Bool { prefer.isEmpty && avoid.isEmpty && ignore.isEmpty }
+  /// Whether a pattern is held against containers, which have names beside their ids.
+  package var asksForContainers: Bool { (prefer + avoid + ignore).contains { $0.field == .container } }
 
-  /// `bytes` gives a field, nil where the process has none or is gone. Asks for no memory.
-  package func verdict(_ bytes: (GuardField) -> UnsafeRawBufferPointer?) -> GuardVerdict {
-    if GuardPreferences.anyMatches(ignore, bytes) { return .never }
+  /// Asks for no memory.
+  ///
+  /// - Parameters:
+  ///   - bytes: gives a field, nil where the process has none or is gone.
+  ///   - containerName: gives the name of the container with an id, nil where it is not known.
+  package func verdict(
+    _ bytes: (GuardField) -> UnsafeRawBufferPointer?,
+    containerName: (UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? = { _ in nil }
+  ) -> GuardVerdict {
+    if GuardPreferences.anyMatches(ignore, bytes, containerName) { return .never }
     var bonus: Int64 = 0
-    if GuardPreferences.anyMatches(prefer, bytes) { bonus += GuardPreferences.bonusPermille }
-    if GuardPreferences.anyMatches(avoid, bytes) { bonus -= GuardPreferences.bonusPermille }
+    if GuardPreferences.anyMatches(prefer, bytes, containerName) { bonus += GuardPreferences.bonusPermille }
+    if GuardPreferences.anyMatches(avoid, bytes, containerName) { bonus -= GuardPreferences.bonusPermille }
     return .may(bonusPermille: bonus)
   }
 
-  private static func anyMatches(_ rules: [Rule], _ bytes: (GuardField) -> UnsafeRawBufferPointer?) -> Bool {
+  private static func anyMatches(
+    _ rules: [Rule], _ bytes: (GuardField) -> UnsafeRawBufferPointer?,
+    _ containerName: (UnsafeRawBufferPointer) -> UnsafeRawBufferPointer?
+  ) -> Bool {
     for index in rules.indices {
-      if let text = bytes(rules[index].field), rules[index].pattern.isFound(in: text) { return true }
+      guard let text = bytes(rules[index].field) else { continue }
+      if rules[index].pattern.isFound(in: text) { return true }
+      guard rules[index].field == .container, let name = containerName(text) else { continue }
+      if rules[index].pattern.isFound(in: name) { return true }
     }
     return false
   }

@@ -21,8 +21,11 @@ package final class DescriptorSink: Sink {
   private var queue: [UInt8] = []
   private var head = 0
 
-  package init(descriptor: Int32 = STDOUT_FILENO) {
+  private let queueBytesMax: Int
+
+  package init(descriptor: Int32 = STDOUT_FILENO, queueBytesMax: Int = DescriptorSink.queueBytesMax) {
     self.descriptor = descriptor
+    self.queueBytesMax = queueBytesMax
     queue.reserveCapacity(256 * 1024)
   }
 
@@ -30,9 +33,9 @@ package final class DescriptorSink: Sink {
   package var isWaiting: Bool { head < queue.count }
 
   package func write(_ line: [UInt8]) -> Bool {
-    guard queue.count - head + line.count <= DescriptorSink.queueBytesMax else {
+    guard queue.count - head + line.count <= queueBytesMax else {
       flush()
-      guard queue.count - head + line.count <= DescriptorSink.queueBytesMax else {
+      guard queue.count - head + line.count <= queueBytesMax else {
         linesDropped += 1
         return false
       }

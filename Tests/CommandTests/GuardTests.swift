@@ -47,6 +47,12 @@ struct GuardTests {
     #expect(sent.text("signal") == "SIGTERM" && sent.text("scope") == "memcg" && sent.number("action_id") == 1)
     #expect(sent.text("victim", "comm") == "python3" && sent.number("victim", "kernel_count") == 0)
     #expect(sent.text("victim", "exe")?.contains("python3") == true)
+    // On a busy host the signal does not wait for the command line.
+    if let arguments = sent.array("victim", "cmdline") as? [String] {
+      #expect(arguments.count == 3 && arguments[1] == "-c" && arguments[2].hasPrefix("import time,signal; "))
+    }
+    let first = try #require(sent.array("candidates", "list")?.first as? [String: Any])
+    #expect((first["cgroup"] as? [String: Any])?["path"] as? String == sent.text("victim", "cgroup", "path"))
     #expect(sent.text("victim", "cgroup", "path") == sent.text("cgroup", "path"))
     let parts = ["anon_pages", "file_pages", "shmem_pages", "swap_pages", "pgtable_pages", "adj_points"]
     let sum = parts.reduce(0) { $0 + (sent.number("badness", "breakdown", $1) ?? 0) }
@@ -117,6 +123,17 @@ struct GuardTests {
     #expect((sent.values.max() ?? 0) > 1 && (sent.values.max() ?? 0) <= 16, "\(sent)")
   }
 
+  @Test("lines that find no room are counted, and told")
+  func loss() {
+    // Room for a line of loss, and for none that tells of an action.
+    let (lines, ended, hog, _) = GuardTests.guarded(
+      "loss", ["-m", "20,5", "-s", "100", "--queue-bytes", "600"], command: GuardTests.hog(60),
+      until: "\"records\":1,")
+    #expect(ended.status == 0 && hog.status == 128 + SIGTERM, "\(ended.errors)")
+    #expect(lines.allSatisfy { $0.type == "loss" && $0.text("reason") == "output_full" })
+    #expect(lines.reduce(0) { $0 + ($1.number("records") ?? 0) } == 2, "that it was taken, and that it is gone")
+  }
+
   @Test("a dry run signals nobody, and says who it would be")
   func dryRun() throws {
     let (lines, ended, hog, _) = GuardTests.guarded(
@@ -145,9 +162,11 @@ struct GuardTests {
     group.end()
   }
 
-  @Test("who is preferred goes first, who is ignored never, and a group goes as one", arguments: [true, false])
-  func preferences(whole: Bool) throws {
-    let group = ScratchCgroup("oomwitness-guard-first-\(whole)-\(getpid())", limitBytes: 64 << 20)
+  @Test(
+    "who is preferred goes first, who is ignored never, and a group goes as one",
+    arguments: ["", "--whole-cgroup", "--process-group"])
+  func preferences(option: String) throws {
+    let group = ScratchCgroup("oomwitness-guard-first\(option)-\(getpid())", limitBytes: 64 << 20)
     let copy = "/tmp/oomwitness-small-\(getpid())"
     let taken = Program.run("/bin/sh", ["-c", "cp $(readlink -f /usr/bin/python3) \(copy)"])
     #expect(taken.status == 0)
@@ -163,7 +182,7 @@ struct GuardTests {
         "guard", "--cgroup", group.path, "-m", "30,1", "-s", "100", "--output", "ndjson", "--duration", "30",
         "--prefer",
         "exe=/oomwitness-small-", "--ignore", "^python3", "--ignore", "exe=python3[.0-9]*$",
-      ] + (whole ? ["--whole-cgroup"] : []))
+      ] + (option.isEmpty ? [] : [option]))
     #expect(guardian.waitForOutput(containing: "\"outcome\":\"exited\""), "\(guardian.outputSoFar)")
     usleep(300_000)
     guardian.signal(SIGTERM)
@@ -172,7 +191,8 @@ struct GuardTests {
       #expect(line.number("victim", "pid") != Int(large.pid), "the ignored one was taken")
     }
     #expect(lines.first?.text("victim", "exe") == copy && (lines.first?.number("bonus_pages") ?? 0) > 0)
-    if whole {
+    if !option.isEmpty {
+      // The shell that started both, and both: the one that is ignored is in another process group, and in the same cgroup.
       let first = lines.filter { $0.number("action_id") == 1 && $0.text("outcome") == "sent" }
       #expect(first.count == 3 && first.map { $0.text("victim", "role") } == ["chosen", "group", "group"])
     }
@@ -223,6 +243,7 @@ struct GuardTests {
     let json = Program.run(Program.oomwitness, ["guard", "status", "--cgroup", group.path, "--output", "ndjson"])
     let line = try #require(Line.all(in: json.output).first)
     #expect(line.text("outcome") == "would_send" && line.number("victim", "pid") == Int(sleeper.pid))
+    #expect(line.array("victim", "cmdline") as? [String] == ["sleep", "60"])
     sleeper.signal(SIGKILL)
     _ = sleeper.wait()
   }

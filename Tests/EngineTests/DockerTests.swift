@@ -47,6 +47,21 @@ struct DockerTests {
     #expect(traced.kill.text("victim", "container", "name") == "child")
   }
 
+  @Test("a pattern of the guard's means a container's name as well as its id")
+  func guardPattern() throws {
+    let id = try engine.create(ContainerOrder("shop-web", ["/bin/sleep", "100000"]))
+    #expect(engine.start(id).status == 0)
+    for (pattern, isMeant) in [("^shop-web$", true), (id, true), ("^web$", false)] {
+      let said = Program.run(
+        Program.oomwitness,
+        ["guard", "status", "--cgroup", "/docker/" + id, "--prefer", "container=" + pattern, "--output", "ndjson"])
+      let line = try #require(Line.all(in: said.output).first, "\(said.errors)")
+      #expect(line.text("victim", "comm") == "sleep")
+      #expect((line.number("bonus_pages") ?? 0 > 0) == isMeant, "\(pattern)")
+    }
+    _ = engine.docker("rm", "--force", id)
+  }
+
   @Test("labels of Kubernetes below a pod's cgroup are told as the pod")
   func kubernetes() throws {
     var order = ContainerOrder("k8s_web_cart-0_shop_\(DockerTests.uid)_0", ContainerOrder.hogOfShell)

@@ -211,4 +211,87 @@ import Testing
     targets.release()
     #expect(!targets.hold(candidate), "it is reaped")
   }
+
+  // MARK: What may have to wait
+
+  /// Two counters that both threads see: what was done, and what lets it go on.
+  private final class Gate: @unchecked Sendable {
+    let ends: (reader: Int32, writer: Int32)
+    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private var doneCount = 0
+
+    init() {
+      var pair: [Int32] = [-1, -1]
+      pipe(&pair)
+      ends = (pair[0], pair[1])
+      pthread_mutex_init(lock, nil)
+    }
+
+    func work() {
+      var byte: UInt8 = 0
+      _ = read(ends.reader, &byte, 1)
+      pthread_mutex_lock(lock)
+      doneCount += 1
+      pthread_mutex_unlock(lock)
+    }
+
+    func open() {
+      var byte: UInt8 = 1
+      _ = write(ends.writer, &byte, 1)
+    }
+
+    var count: Int {
+      pthread_mutex_lock(lock)
+      defer { pthread_mutex_unlock(lock) }
+      return doneCount
+    }
+  }
+
+  @Test("an errand that hangs keeps nobody, is not sent twice, and is back once it is done")
+  func errand() throws {
+    let gate = Gate()
+    var errand: GuardErrand? = try GuardErrand("a test") { gate.work() }
+    #expect(errand!.isBack() && !errand!.isOut)
+    errand!.send()
+    #expect(errand!.isOut && !errand!.isBack() && !errand!.isBack(waitingMilliseconds: 20))
+    errand!.send()
+    gate.open()
+    #expect(errand!.isBack(waitingMilliseconds: 10_000) && !errand!.isOut && gate.count == 1)
+    errand!.send()
+    // Nobody waits any more: the thread ends when it is back, and its answer is no signal.
+    errand = nil
+    gate.open()
+    for _ in 0..<1000 where gate.count < 2 { usleep(5000) }
+    #expect(gate.count == 2)
+  }
+
+  @Test("the arguments of the very process are read, and of no other that has its pid")
+  func arguments() throws {
+    let sleeper = Program("/bin/sh", ["-c", "sleep 60; :", "name", "", "two words", "\u{1b}[31m", ""])
+    defer {
+      sleeper.signal(SIGKILL)
+      _ = sleeper.wait()
+    }
+    for _ in 0..<1000 where Files.text("/proc/\(sleeper.pid)/comm") != "sh\n" { usleep(5000) }
+    let files = try GuardFiles(root: "/proc", pageSizeBytes: 4096)
+    var candidate = try #require(files.candidate(sleeper.pid, domainPages: 1 << 20))
+    let reader = try GuardArguments()
+    #expect(reader.list(of: sleeper.pid) == nil, "nobody has asked")
+    func list() -> [KernelName]? {
+      reader.ask(of: candidate)
+      for _ in 0..<2000 {
+        reader.wait()
+        if let list = reader.list(of: candidate.pid) { return list }
+      }
+      return nil
+    }
+    let expected = ["/bin/sh", "-c", "sleep 60; :", "name", "", "two words", "\u{1b}[31m"]
+    #expect(list() == expected.map { KernelName($0) })
+    #expect(reader.list(of: 1) == nil)
+    candidate.startTimeTicks += 1
+    #expect(list() == nil)
+    #expect(files.cgroup(of: candidate) == nil)
+    candidate.startTimeTicks -= 1
+    #expect(GuardHostTests.text(files.cgroup(of: candidate))?.first == "/")
+  }
 }

@@ -38,6 +38,24 @@ import Testing
   @Test("memory and swap both have to be short", arguments: rows)
   func needs(row: Row) { #expect(GuardThresholds().need(row.reading, pageSizeBytes: 4096) == row.need) }
 
+  @Test("a choice that did not help is followed by one of twice as many, and one that helped by one")
+  func breadth() {
+    var (breadth, now, available): (GuardBreadth, Int64, Int64) = (GuardBreadth(), 1_000_000_000_000, 1000)
+    var seen: [Int] = []
+    // What came back of 512 pages, and after how many milliseconds memory was short again.
+    for (gained, pause) in [(0, 40), (100, 40), (255, 40), (-900, 40), (0, 40), (300, 40), (0, 40), (0, 600), (0, 40)] {
+      breadth.choose(availablePages: available, now: now)
+      seen.append(breadth.fewest)
+      breadth.end(heldPages: 512, now: now)
+      available += Int64(gained)
+      now += Int64(pause) * 1_000_000
+    }
+    #expect(seen == [1, 2, 4, 8, 16, 16, 1, 2, 1])
+    breadth.end(heldPages: 0, now: now)
+    breadth.choose(availablePages: 0, now: now)
+    #expect(breadth.fewest == 1, "nobody is gone")
+  }
+
   @Test("of a share and a size the lower counts, as in earlyoom; a size alone counts alone")
   func sizes() throws {
     var thresholds = GuardThresholds()

@@ -13,8 +13,10 @@ import signal
 import subprocess
 import tarfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from kernels import Kernel
 
@@ -39,15 +41,23 @@ class Boot:
     problem: str | None
 
 
-def boot(kernel: Kernel, initrd: Path, memory_mib: int, folder: Path, results: Path) -> Boot:
-    """Runs the machine until it is off, and unpacks what it left behind into `results`. `folder` keeps its console."""
+def boot(
+    kernel: Kernel, initrd: Path, memory_mib: int, folder: Path, results: Path,
+    *, more_disks: Mapping[str, int] = MappingProxyType({}), processors: int = 2, cpu: str = "", memory: str = "",
+) -> Boot:
+    """Runs the machine until it is off, and unpacks what it left behind into `results`. `folder` keeps its console.
+
+    `more_disks` are empty, and go behind the two: bytes by name. Each processor has a NUMA node.
+    `cpu` is added to the kind of processor, as `,-erms`, and `memory` to that of its memory, as `,prealloc=on`.
+    """
     console = folder / "console.txt"
     disks = {folder / "swap.img": SWAP_BYTES, folder / "results.img": RESULT_BYTES}
+    disks |= {folder / f"{name}.img": size for name, size in more_disks.items()}
     for path, size in disks.items():
         with open(path, "wb") as disk:
             disk.truncate(size)
     began = time.monotonic()
-    problem = run(qemu_command(kernel, initrd, memory_mib, console, list(disks)), console)
+    problem = run(qemu_command(kernel, initrd, memory_mib, console, list(disks), processors, cpu, memory), console)
     seconds = time.monotonic() - began
     said = read_console(console)
     if not problem and "all scenarios have ended" not in said:
@@ -61,13 +71,15 @@ def boot(kernel: Kernel, initrd: Path, memory_mib: int, folder: Path, results: P
     return Boot(seconds, problem)
 
 
-def qemu_command(kernel: Kernel, initrd: Path, memory_mib: int, console: Path, disks: list[Path]) -> list[str]:
-    """The disks are /dev/vda and /dev/vdb, in their order."""
-    half = memory_mib // 2
+def qemu_command(
+    kernel: Kernel, initrd: Path, memory_mib: int, console: Path, disks: list[Path], processors: int, cpu: str, memory: str
+) -> list[str]:
+    """The disks are /dev/vda, /dev/vdb and so on, in their order."""
+    part = memory_mib // processors
     machine, serial = MACHINES[kernel.architecture]
-    command = [*machine, "-accel", "tcg,thread=single", "-smp", "2", "-m", str(memory_mib)]
-    for node in (0, 1):
-        command += ["-object", f"memory-backend-ram,id=node{node},size={half}M", "-numa", f"node,cpus={node},memdev=node{node}"]
+    command = [*machine[:-1], machine[-1] + cpu, "-accel", "tcg,thread=single", "-smp", str(processors), "-m", str(memory_mib)]
+    for node in range(processors):
+        command += ["-object", f"memory-backend-ram,id=node{node},size={part}M{memory}", "-numa", f"node,cpus={node},memdev=node{node}"]
     command += ["-kernel", str(kernel.folder / "vmlinuz"), "-initrd", str(initrd), "-append", f"console={serial} {APPEND}"]
     command += ["-serial", f"file:{console}", "-display", "none", "-monitor", "none", "-net", "none", "-no-reboot"]
     for disk in disks:

@@ -43,6 +43,7 @@ struct DaemonLoops {
     return Ready(name: "guard", heartbeat: heartbeat) { stop in
       GuardHeap.prepare()
       Guard.dropRights()
+      try domain.startHelpers(settings.preferences)
       let loop = GuardLoop(domain: domain, settings: settings, teller: teller)
       if case .groupGone = loop.run(stop: stop, deadlineNanoseconds: nil) {
         Diagnostic.say("the control group that was guarded is gone")

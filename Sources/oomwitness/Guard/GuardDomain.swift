@@ -15,6 +15,10 @@ final class GuardDomain {
   /// Nil: the host.
   let cgroup: CgroupRef?
   private let descriptor: Int32
+  /// Nil before `startHelpers`.
+  private(set) var arguments: GuardArguments?
+  /// Nil where no pattern means a container.
+  private(set) var names: GuardContainerNames?
 
   /// - Parameters:
   ///   - path: of the control group, as /proc/PID/cgroup has it.
@@ -69,14 +73,40 @@ final class GuardDomain {
 
   /// Looks for whom to take; false where the place could not be read.
   func scan(_ reading: GuardReading, _ settings: GuardSettings) -> Bool {
-    let (scanner, preferences) = (scanner, settings.preferences)
     let pages = GuardDomain.pages(reading)
-    guard !preferences.isEmpty else {
+    guard !settings.preferences.isEmpty else {
       return scanner.scan(place, by: settings.measure, domainPages: pages) { _ in .may(bonusPermille: 0) }
     }
-    return scanner.scan(place, by: settings.measure, domainPages: pages) { pid in
-      preferences.verdict { scanner.field($0, of: pid) }
+    return scanner.scan(place, by: settings.measure, domainPages: pages) { verdict($0, settings.preferences) }
+  }
+
+  /// What patterns say of a process.
+  func verdict(_ pid: Int32, _ preferences: GuardPreferences) -> GuardVerdict {
+    let (scanner, names) = (scanner, names)
+    return preferences.verdict({ scanner.field($0, of: pid) }, containerName: { names?.name(of: $0) })
+  }
+
+  /// Starts the threads for what may have to wait, and waits a while for the names of containers, where a pattern may mean one.
+  ///
+  /// Comes after rights were dropped: each thread has those of the one that made it.
+  func startHelpers(_ preferences: GuardPreferences) throws {
+    do throws(HostError) {
+      arguments = try GuardArguments()
+      guard preferences.asksForContainers else { return }
+      names = try GuardContainerNames()
+      names?.refresh(now: GuardLoop.now, waitingMilliseconds: GuardDomain.namesMilliseconds)
+    } catch {
+      throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
     }
+  }
+
+  /// A disk that does not answer must not keep the guard from its start.
+  private static let namesMilliseconds: Int32 = 2000
+
+  /// Keeps of the one that is about to be ended what is gone soon after.
+  func keepDetails(of candidate: GuardCandidate) {
+    arguments?.ask(of: candidate)
+    scanner.keepDetails(of: candidate.pid)
   }
 
   /// The size of the domain: what oom_score_adj counts thousandths of.

@@ -17,6 +17,7 @@ final class GuardLoop {
   private var machine: GuardMachine
   private var stall = GuardStall()
   private var choice = GuardChoice()
+  private var breadth = GuardBreadth()
   private var last: (availablePages: Pages, moment: Int64)?
   /// Called once the first signal of a choice is sent, before anything is told: the proof gives back what it took there.
   var afterSignal: () -> Void = {}
@@ -31,6 +32,11 @@ final class GuardLoop {
     machine = GuardMachine(settings.timing)
   }
 
+  /// Names of containers are looked up where memory is not short for at least so long.
+  private static let calmNanoseconds: Int64 = 100_000_000
+  /// Not while it is proved that nothing is allocated.
+  var looksForNames = true
+
   /// Until `stop` can be read, the deadline (CLOCK_MONOTONIC), or the group is gone.
   func run(stop: Int32, deadlineNanoseconds: Int64?) -> End {
     while true {
@@ -44,6 +50,7 @@ final class GuardLoop {
       case .rest(let until):
         pause =
           until.map { $0 - now } ?? GuardPace.nanoseconds(reading, settings.thresholds, pageSizeBytes: pageSizeBytes)
+        if looksForNames, pause >= GuardLoop.calmNanoseconds { domain.names?.refresh(now: now) }
       case .choose(let need): choose(need, cause ?? .memory, reading, seen: now)
       case .escalate: escalate(reading)
       case .ended: finish(.exited, reading)
@@ -68,9 +75,12 @@ final class GuardLoop {
     _ need: GuardNeed, _ cause: GuardAction.Threshold.Cause, _ reading: GuardReading, seen: Int64
   ) {
     choice.next(cause, reading, isKill: need == .kill, seen: seen)
+    if cause == .memory { breadth.choose(availablePages: reading.availablePages, now: seen) }
     guard domain.scan(reading, settings) else { return fail(.nobody) }
     if settings.isDryRun { return rehearse() }
-    take(need == .kill ? SIGKILL : SIGTERM, wantedPages: cause == .memory ? wantedPages(reading, seen) : 0)
+    take(
+      need == .kill ? SIGKILL : SIGTERM, wantedPages: cause == .memory ? wantedPages(reading, seen) : 0,
+      fewest: cause == .memory ? breadth.fewest : 1)
     guard domain.targets.count > 0 else { return fail(choice.failure == 0 ? .nobody : .failed) }
     if need == .kill { domain.targets.takeMemory() }
     addMembers(of: domain.targets[0].candidate, need == .kill ? SIGKILL : SIGTERM)
@@ -82,7 +92,7 @@ final class GuardLoop {
 
   /// Signals the first who can be, and those after it until what they hold is enough: many small ones can take memory
   /// faster than it comes back one by one.
-  private func take(_ number: Int32, wantedPages: Pages) {
+  private func take(_ number: Int32, wantedPages: Pages, fewest: Int) {
     let (scanner, targets) = (domain.scanner, domain.targets)
     var place = 0
     var heldPages: Pages = 0
@@ -90,8 +100,9 @@ final class GuardLoop {
       guard place < scanner.candidates.count else { continue }
       let candidate = scanner.candidates[place]
       place += 1
-      if targets.count == 0 { scanner.keepDetails(of: candidate.pid) }
+      if targets.count == 0 { domain.keepDetails(of: candidate) }
       guard targets.hold(candidate) else { continue }
+      if targets.count == 1 { domain.arguments?.wait() }
       beforeSignal()
       guard targets.signal(number, from: targets.count - 1) else {
         if choice.failure == 0 { (choice.failure, choice.refused) = (targets.dropLast(), place - 1) }
@@ -101,12 +112,11 @@ final class GuardLoop {
       choice.victims = targets.count
       // Pages of files are others' too, and stay.
       heldPages += candidate.parts.anonPages + candidate.parts.swapPages
-      if heldPages >= wantedPages || targets.count == GuardLoop.victimsMax || settings.extent != .process { return }
+      let isEnough = heldPages >= wantedPages && targets.count >= fewest
+      if isEnough || targets.count == GuardBreadth.victimsMax || settings.extent != .process { return }
     }
   }
 
-  /// Victims of one choice.
-  private static let victimsMax = 16
   /// What is taken from memory meanwhile has to come back too.
   private static let aheadNanoseconds: Int64 = 50_000_000
 
@@ -122,7 +132,8 @@ final class GuardLoop {
 
   private func rehearse() {
     guard let candidate = domain.scanner.candidates.first else { return fail(.nobody) }
-    domain.scanner.keepDetails(of: candidate.pid)
+    domain.keepDetails(of: candidate)
+    domain.arguments?.wait()
     choice.signalled = GuardLoop.now
     fail(.wouldSend)
   }
@@ -144,8 +155,8 @@ final class GuardLoop {
       group = opened
       members = .controlGroup(descriptor: opened)
     }
-    domain.scanner.forEachMember(of: members, domainPages: pages) { pid in
-      preferences.verdict { domain.scanner.field($0, of: pid) }
+    domain.scanner.forEachMember(of: members, domainPages: pages) {
+      domain.verdict($0, preferences)
     } _: { member in
       if !domain.targets.contains(pid: member.pid) { _ = domain.targets.hold(member) }
     }
@@ -169,6 +180,12 @@ final class GuardLoop {
   }
 
   private func finish(_ outcome: GuardAction.Outcome, _ reading: GuardReading) {
+    var heldPages: Pages = 0
+    for index in 0..<domain.targets.count where domain.targets[index].goneNanoseconds != nil {
+      let parts = domain.targets[index].candidate.parts
+      heldPages += parts.anonPages + parts.swapPages
+    }
+    breadth.end(heldPages: heldPages, now: GuardLoop.now)
     choice.reading = reading
     teller.tellEnd(outcome, choice, domain)
     domain.targets.release()

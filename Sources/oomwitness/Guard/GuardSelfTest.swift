@@ -17,8 +17,9 @@ struct GuardSelfTest {
     defer { domain.targets.release() }
     teller.rehearse(domain, reading)
     for candidate in domain.scanner.candidates {
-      domain.scanner.keepDetails(of: candidate.pid)
+      domain.keepDetails(of: candidate)
       guard domain.targets.hold(candidate) else { continue }
+      domain.arguments?.wait()
       guard domain.targets.signal(0) else { return try refuse(candidate, domain.targets[0].failure ?? 0) }
       _ = domain.targets.wait(nanoseconds: 0, other: -1)
       // EINVAL: it lives, and is not to lose its memory; so the kernel has the call. ENOSYS: before 5.15 it has none.

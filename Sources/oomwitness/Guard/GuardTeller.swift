@@ -15,6 +15,7 @@ final class GuardTeller {
   private let clock = Clock()
   /// The same thing is told once in so long: what cannot be changed is looked at each second.
   private static let repeatNanoseconds: Int64 = 60_000_000_000
+  private var linesDropped: Int64 = 0
   private var lastFruitless: (outcome: GuardAction.Outcome, pid: Int32?, moment: Int64)?
 
   init(writer: any EventOutput, domain: GuardDomain, settings: GuardSettings) {
@@ -28,8 +29,16 @@ final class GuardTeller {
   var isClosed: Bool { writer.isClosed }
   var failure: Int32? { writer.failure }
 
-  func flush() { writer.flush() }
-  func drain() { writer.drain(timeoutMilliseconds: 1000) }
+  func flush() {
+    writer.flush()
+    tellLoss()
+  }
+
+  func drain() {
+    writer.drain(timeoutMilliseconds: 1000)
+    tellLoss()
+    writer.drain(timeoutMilliseconds: 1000)
+  }
 
   /// A choice, and what came of it at once; one line for each process.
   func tell(_ outcome: GuardAction.Outcome, _ choice: GuardChoice, _ domain: GuardDomain) {
@@ -112,7 +121,18 @@ final class GuardTeller {
     return false
   }
 
-  private func write(_ action: GuardAction) { _ = writer.write(.guardAction(action), at: .now) }
+  /// What finds no room is counted, and told once there is some.
+  private func write(_ action: GuardAction) {
+    tellLoss()
+    if !writer.write(.guardAction(action), at: .now) { linesDropped += 1 }
+  }
+
+  private func tellLoss() {
+    guard linesDropped > 0, writer.waitingDescriptor == nil else { return }
+    let loss = Loss(
+      reason: .outputFull, kernelCount: 0, records: linesDropped, detail: "\(linesDropped) lines found no room")
+    if writer.write(.loss(loss), at: .now) { linesDropped = 0 }
+  }
 
   private func refusal(_ number: Int32) -> String {
     number == EPERM ? "\(Wording.text(number)) (needs root, or CAP_KILL)" : Wording.text(number)
@@ -164,6 +184,7 @@ final class GuardTeller {
     victim.threads = Int(candidate.threads)
     if hasDetails {
       victim.exe = domain.scanner.exe.map { KernelName(bytes: Array($0)) }
+      victim.cmdline = domain.arguments?.list(of: candidate.pid)
       // By the path alone: the engines' files are not read while memory is short.
       victim.cgroup = domain.scanner.cgroup.map { bytes in
         let path = KernelName(bytes: Array(bytes))
@@ -189,6 +210,8 @@ final class GuardTeller {
       var candidate = Candidate(
         pid: process.pid, tid: process.pid, comm: process.comm.name, oomScoreAdj: process.oomScoreAdj)
       candidate.uid = process.uid
+      // Nil where it is gone since: the signal was sent before.
+      candidate.cgroup = domain.scanner.cgroup(of: process).map { CgroupRef(path: KernelName(bytes: Array($0))) }
       candidate.points = process.points
       candidate.pointsSource = .computed
       candidate.rank = place + 1

@@ -40,8 +40,11 @@ final class EventWriter: EventOutput {
   private let format: OutputOptions.Format
   var tellsPast = false
 
-  init(format: OutputOptions.Format, host: String, bootID: String?, pageSizeBytes: Int) {
-    sink = DescriptorSink()
+  init(
+    format: OutputOptions.Format, host: String, bootID: String?, pageSizeBytes: Int,
+    queueBytesMax: Int = DescriptorSink.queueBytesMax
+  ) {
+    sink = DescriptorSink(queueBytesMax: queueBytesMax)
     encoder = NDJSONEncoder(host: host, bootID: bootID, pageSizeBytes: pageSizeBytes)
     text = EventText(pageSizeBytes: pageSizeBytes, coloured: OutputOptions.coloured)
     self.format = format

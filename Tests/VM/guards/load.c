@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes memory in one of several ways in a child, and looks on: when memory got short, when who ended, when it was back.
 //
-//   load MODE PERCENT SECONDS
+//   load MODE PERCENT SECONDS FILL [GROUP]
 //
 // MODE: fast (as fast as memset goes), leak (2 MiB every 10 ms), bomb (processes of 2 MiB, one every 5 ms), cache (reads a
-// disk again and again), deaf (leaks and ignores SIGTERM), thrash (touches more than there is, over and over).
-// Short is what both MemAvailable and SwapFree are at or below PERCENT of. One line of JSON; a moment that did not come is
-// absent.
+// disk that is larger than memory), deaf (leaks and ignores SIGTERM), thrash (touches more than there is, over and over),
+// churn (touches what it filled, over and over: for a control group that has less).
+// Before that it takes FILL percent of what is available at once, so that a large machine is short in seconds.
+// The child is put into the control group GROUP, so that who ends all of that leaves the one who looks on.
+// Short is what both MemAvailable and SwapFree are at or below PERCENT of. It ends SECONDS after that was filled, or once memory
+// was back for a while. One line of JSON; moments are counted from `began_us`,
+// which is CLOCK_MONOTONIC, and one that did not come is absent.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,10 +22,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MEBIBYTE = 1 << 20, CHILDREN_MAX = 4096, SAMPLE_MICROSECONDS = 2000, AFTER_MILLISECONDS = 1500 };
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 // Kernel: 5.14
+#endif
+
+enum { MEBIBYTE = 1 << 20, CHILDREN_MAX = 4096, SAMPLE_MICROSECONDS = 2000, AFTER_MICROSECONDS = 1000000, FILL_SECONDS_MAX = 60 };
 
 struct seen {
-	volatile long deaths, by_term, by_kill, first_death, first_signal;
+	volatile long deaths, by_term, by_kill, first_death, last_death, first_signal, filled, made_all;
 };
 
 static struct seen *seen;
@@ -33,12 +41,24 @@ static long now_us(void)
 	return time.tv_sec * 1000000L + time.tv_nsec / 1000;
 }
 
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		perror(path);
+	close(fd);
+}
+
 static void set_adj(const char *text)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		perror("oom_score_adj");
-	close(fd);
+	put("/proc/self/oom_score_adj", text);
+}
+
+static void join(const char *group)
+{
+	static char path[4096];
+	snprintf(path, sizeof path, "%s/cgroup.procs", group);
+	put(path, "0");
 }
 
 static void note(int status)
@@ -51,6 +71,7 @@ static void note(int status)
 		seen->first_signal = number;
 	}
 	seen->deaths++;
+	seen->last_death = now_us();
 	seen->by_term += number == SIGTERM;
 	seen->by_kill += number == SIGKILL;
 }
@@ -63,6 +84,22 @@ static char *take(size_t bytes)
 	return memory;
 }
 
+// Takes so much at the beginning of this memory at once. Another kind of memory would be another victim.
+static void fill(const char *mode, char *memory, size_t bytes)
+{
+	int is_bomb = !strcmp(mode, "bomb");
+	// What a bomb forks would share it, and seem to hold it: a process of its own has it, which nobody takes.
+	if (!is_bomb || fork() == 0) {
+		if (madvise(memory, bytes, MADV_POPULATE_WRITE) != 0)
+			memset(memory, 1, bytes);
+		seen->filled = now_us();
+		while (is_bomb)
+			pause();
+	}
+	while (!seen->filled)
+		usleep(10000);
+}
+
 static void leak(void)
 {
 	for (;;) {
@@ -71,12 +108,11 @@ static void leak(void)
 	}
 }
 
-static void bomb(long total_kib)
+// What is left below what it filled, three tenths more than that, a process each.
+static void bomb(long left_kib)
 {
-	long children = total_kib / 2048 * 13 / 10;
+	long children = left_kib / 2048 * 13 / 10;
 	int status;
-	prctl(PR_SET_NAME, "bomber");
-	set_adj("-999");
 	for (long made = 0; made < children && made < CHILDREN_MAX; made++) {
 		if (fork() == 0) {
 			set_adj("0");
@@ -89,6 +125,7 @@ static void bomb(long total_kib)
 		while (waitpid(-1, &status, WNOHANG) > 0)
 			note(status);
 	}
+	seen->made_all = now_us();
 	for (;;) {
 		if (waitpid(-1, &status, 0) > 0)
 			note(status);
@@ -100,7 +137,6 @@ static void bomb(long total_kib)
 static void cache(void)
 {
 	static char buffer[MEBIBYTE];
-	memset(take(64 * MEBIBYTE), 1, 64 * MEBIBYTE);
 	for (;;) {
 		int fd = open("/cache.img", O_RDONLY);
 		if (fd < 0)
@@ -111,32 +147,37 @@ static void cache(void)
 	}
 }
 
-static void thrash(long total_kib, long swap_kib)
+static void thrash(char *memory, size_t bytes)
 {
-	size_t bytes = (size_t)(total_kib + swap_kib) * 1024 * 97 / 100;
-	char *memory = take(bytes);
 	for (;;)
 		for (size_t offset = 0; offset < bytes; offset += 4096)
 			memory[offset]++;
 }
 
-static void work(const char *mode, long total_kib, long swap_kib)
+static void work(const char *mode, long total_kib, long swap_kib, long filled_kib)
 {
+	size_t all = (size_t)(total_kib + swap_kib) * 1024, filled = (size_t)filled_kib * 1024;
 	set_adj("0");
 	if (!strcmp(mode, "deaf"))
 		signal(SIGTERM, SIG_IGN);
-	if (!strcmp(mode, "fast")) {
-		size_t bytes = (size_t)(total_kib + swap_kib) * 1024 * 2;
-		memset(take(bytes), 1, bytes);
+	if (!strcmp(mode, "bomb")) {
+		prctl(PR_SET_NAME, "bomber");
+		set_adj("-999");
 	}
+	char *memory = take(all * 2);
+	fill(mode, memory, filled);
+	if (!strcmp(mode, "fast"))
+		memset(memory + filled, 1, all * 2 - filled);
 	if (!strcmp(mode, "leak") || !strcmp(mode, "deaf"))
 		leak();
 	if (!strcmp(mode, "bomb"))
-		bomb(total_kib);
+		bomb(total_kib + swap_kib - filled_kib);
 	if (!strcmp(mode, "cache"))
 		cache();
 	if (!strcmp(mode, "thrash"))
-		thrash(total_kib, swap_kib);
+		thrash(memory, all / 100 * 97);
+	if (!strcmp(mode, "churn"))
+		thrash(memory, filled);
 	_exit(3);
 }
 
@@ -158,7 +199,7 @@ static long read_field(const char *path, const char *key)
 
 int main(int count, char **arguments)
 {
-	if (count != 4)
+	if (count != 5 && count != 6)
 		return 64;
 	const char *mode = arguments[1];
 	long percent = atol(arguments[2]), seconds = atol(arguments[3]);
@@ -166,16 +207,19 @@ int main(int count, char **arguments)
 	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	long total = read_field("/proc/meminfo", "MemTotal:"), swap = read_field("/proc/meminfo", "SwapTotal:");
+	long filled = read_field("/proc/meminfo", "MemAvailable:") / 100 * atol(arguments[4]);
 	long kills = read_field("/proc/vmstat", "oom_kill ");
 	long began = now_us(), below = 0, back = 0, least = total;
 	pid_t child = fork();
 	if (child == 0) {
 		munlockall();
 		setpgid(0, 0);
-		work(mode, total, swap);
+		if (count == 6)
+			join(arguments[5]);
+		work(mode, total, swap, filled);
 	}
 	int reaped = 0, status = 0;
-	while (now_us() - began < seconds * 1000000L) {
+	while (seen->filled ? now_us() - seen->filled < seconds * 1000000L : now_us() - began < FILL_SECONDS_MAX * 1000000L) {
 		long available = read_field("/proc/meminfo", "MemAvailable:"), now = now_us();
 		int is_short = available * 100 <= total * percent &&
 			       read_field("/proc/meminfo", "SwapFree:") * 100 <= swap * percent;
@@ -189,7 +233,9 @@ int main(int count, char **arguments)
 		}
 		if (seen->deaths && !back && !is_short)
 			back = now_us();
-		if (reaped && back && now - back > AFTER_MILLISECONDS * 1000L)
+		if (reaped && back && now - back > AFTER_MICROSECONDS)
+			break;
+		if (back && seen->made_all && now - seen->made_all > AFTER_MICROSECONDS && now - seen->last_death > AFTER_MICROSECONDS)
 			break;
 		usleep(SAMPLE_MICROSECONDS);
 	}
@@ -197,7 +243,7 @@ int main(int count, char **arguments)
 	kill(-child, SIGKILL);
 	while (waitpid(-1, &status, 0) > 0)
 		;
-	printf("{\"mode\":\"%s\"", mode);
+	printf("{\"mode\":\"%s\",\"began_us\":%ld,\"filled_us\":%ld", mode, began, seen->filled ? seen->filled - began : -1);
 	if (below)
 		printf(",\"short_us\":%ld", below - began);
 	if (seen->deaths)

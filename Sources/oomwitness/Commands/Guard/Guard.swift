@@ -4,6 +4,7 @@ import Events
 import Glibc
 import Host
 import Policy
+import Sinks
 
 /// Ends a process before the kernel has to.
 struct Guard: ParsableCommand {
@@ -57,6 +58,9 @@ extension Guard {
     /// Asks for memory between the choice and the signal, for the proof that the proof proves.
     @Flag(help: .private)
     var allocateBeforeSignal = false
+    /// What may wait for a slow reader, so that a test need not write megabytes.
+    @Option(help: .private)
+    var queueBytes = DescriptorSink.queueBytesMax
 
     func validate() throws {
       if let duration, !(duration > 0 && duration <= 1e9) {
@@ -78,19 +82,23 @@ extension Guard {
       let identity = domain.identity
       let writer = EventWriter(
         format: output.format, host: output.hostName ?? identity.hostName, bootID: identity.bootID,
-        pageSizeBytes: identity.pageSizeBytes)
+        pageSizeBytes: identity.pageSizeBytes, queueBytesMax: queueBytes)
       let teller = GuardTeller(writer: writer, domain: domain, settings: settings)
       GuardHeap.prepare()
       OwnProtection.apply()
-      try GuardSelfTest(domain: domain, settings: settings, teller: teller).run()
       Guard.dropRights()
+      try domain.startHelpers(settings.preferences)
+      try GuardSelfTest(domain: domain, settings: settings, teller: teller).run()
       let loop = GuardLoop(domain: domain, settings: settings, teller: teller)
       let deadline = duration.map { GuardLoop.now + Int64($0 * 1e9) }
       let heap = GuardHeap()
       loop.afterSignal = { heap.restore() }
       var kept: [[UInt8]] = []
       if allocateBeforeSignal { loop.beforeSignal = { kept.append(Array(repeating: 1, count: 64)) } }
-      if proveNoAllocation { heap.exhaust() }
+      if proveNoAllocation {
+        loop.looksForNames = false
+        heap.exhaust()
+      }
       let end = loop.run(stop: stop.descriptor, deadlineNanoseconds: deadline)
       heap.restore()
       kept.removeAll()

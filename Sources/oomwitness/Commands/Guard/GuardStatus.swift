@@ -25,13 +25,18 @@ extension Guard {
       let settings = try options.settings()
       let domain = try GuardDomain(cgroup: options.cgroup, thresholds: settings.thresholds, tellsStalls: true)
       let identity = domain.identity
+      try domain.startHelpers(settings.preferences)
       guard let reading = domain.meter.reading(), domain.scan(reading, settings) else {
         throw Diagnostic.fail("processes cannot be read here (is /proc mounted?)", ExitStatus.notPossibleHere)
       }
       let writer = EventWriter(
         format: output.format, host: identity.hostName, bootID: identity.bootID, pageSizeBytes: identity.pageSizeBytes)
       let teller = GuardTeller(writer: writer, domain: domain, settings: settings)
-      if let first = domain.scanner.candidates.first { domain.scanner.keepDetails(of: first.pid) }
+      if let first = domain.scanner.candidates.first {
+        domain.keepDetails(of: first)
+        // Nobody is in need: only where that takes longer it is left out.
+        domain.arguments?.wait(milliseconds: 2000)
+      }
       let need = settings.thresholds.need(reading, pageSizeBytes: Int64(identity.pageSizeBytes))
       var choice = GuardChoice()
       choice.next(.memory, reading, isKill: need == .kill, seen: 0)
