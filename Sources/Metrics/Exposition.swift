@@ -14,7 +14,7 @@ struct Exposition {
   }
 
   private let format: ExpositionFormat
-  private(set) var bytes: [UInt8]
+  private var bytes: [UInt8]
   private var name = ""
   private var kind = Kind.gauge
 
@@ -67,9 +67,12 @@ struct Exposition {
     line("_count", labels, .number(histogram.total))
   }
 
-  /// The end, after which nothing comes.
-  mutating func finish() {
+  /// The end, after which nothing comes: the page.
+  mutating func finish() -> [UInt8] {
     if format == .openMetrics { add("# EOF\n") }
+    var page: [UInt8] = []
+    swap(&page, &bytes)
+    return page
   }
 
   private mutating func line(_ suffix: String, _ labels: [(String, String)], _ value: Value) {

@@ -45,9 +45,9 @@ struct MetricConnection {
   /// Reads or writes as much as can be now.
   ///
   /// - Parameter answer: appends the answer to a request, or to what is none.
-  mutating func go(_ now: Int64, answer: (HTTPRequest.Reading, inout [UInt8]) -> Void) {
-    if case .reading = state { read(now, answer) }
-    if case .writing = state { write(now) }
+  mutating func go(answer: (HTTPRequest.Reading, inout [UInt8]) -> Void) {
+    if case .reading = state { read(answer) }
+    if case .writing = state { write() }
     if case .draining = state { drain() }
   }
 
@@ -55,13 +55,13 @@ struct MetricConnection {
   mutating func expire(_ now: Int64, answer: (inout [UInt8]) -> Void) {
     guard now >= deadline else { return }
     if case .reading = state, !buffer.isEmpty {
-      begin(now, answer)
-      write(now)
+      begin(answer)
+      write()
     }
     state = .ended
   }
 
-  private mutating func read(_ now: Int64, _ answer: (HTTPRequest.Reading, inout [UInt8]) -> Void) {
+  private mutating func read(_ answer: (HTTPRequest.Reading, inout [UInt8]) -> Void) {
     withUnsafeTemporaryAllocation(byteCount: MetricConnection.pieceBytes, alignment: 1) { piece in
       while case .reading = state {
         let count = recv(descriptor, piece.baseAddress, piece.count, 0)
@@ -74,19 +74,20 @@ struct MetricConnection {
         buffer.append(contentsOf: piece.prefix(count))
         let reading = HTTPRequest.read(buffer)
         if case .incomplete = reading { continue }
-        begin(now) { answer(reading, &$0) }
+        begin { answer(reading, &$0) }
       }
     }
   }
 
-  private mutating func begin(_ now: Int64, _ answer: (inout [UInt8]) -> Void) {
+  private mutating func begin(_ answer: (inout [UInt8]) -> Void) {
     buffer.removeAll(keepingCapacity: true)
     answer(&buffer)
-    deadline = now + MetricConnection.patienceNanoseconds
+    // A page of many series takes its time, which is not the client's.
+    deadline = MetricConnection.now + MetricConnection.patienceNanoseconds
     state = .writing(0)
   }
 
-  private mutating func write(_ now: Int64) {
+  private mutating func write() {
     while case .writing(let place) = state {
       let count = buffer.withUnsafeBytes { bytes in
         send(descriptor, bytes.baseAddress! + place, bytes.count - place, Int32(MSG_NOSIGNAL))
@@ -101,7 +102,7 @@ struct MetricConnection {
       if place + count == buffer.count {
         buffer = []
         shutdown(descriptor, Int32(SHUT_WR))
-        deadline = now + MetricConnection.drainNanoseconds
+        deadline = MetricConnection.now + MetricConnection.drainNanoseconds
         state = .draining
       }
     }
@@ -117,5 +118,12 @@ struct MetricConnection {
         return
       }
     }
+  }
+
+  /// CLOCK_MONOTONIC.
+  static var now: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 }

@@ -53,7 +53,7 @@ package final class MetricListener: Sendable {
     defer { for connection in connections { close(connection.descriptor) } }
     while true {
       beat()
-      let before = MetricListener.now
+      let before = MetricConnection.now
       polls.removeAll(keepingCapacity: true)
       polls.append(pollfd(fd: stop, events: Int16(POLLIN), revents: 0))
       let acceptsNext = max(acceptsFrom, MetricListener.roomFrom(connections))
@@ -65,9 +65,9 @@ package final class MetricListener: Sendable {
       let pause = next.map { max(0, ($0 - before) / 1_000_000 + 1) } ?? MetricListener.roundMilliseconds
       poll(&polls, nfds_t(polls.count), Int32(clamping: min(pause, MetricListener.roundMilliseconds)))
       if polls[0].revents != 0 { return }
-      let now = MetricListener.now
+      let now = MetricConnection.now
       for place in connections.indices {
-        if polls[place + 2].revents != 0 { connections[place].go(now) { answer($0, &room, &$1) } }
+        if polls[place + 2].revents != 0 { connections[place].go { answer($0, &room, &$1) } }
         connections[place].expire(now) { refuse(408, &$0) }
       }
       MetricListener.forget(&connections)
@@ -90,7 +90,7 @@ package final class MetricListener: Sendable {
       }
       var connection = MetricConnection(descriptor: taken, now: now)
       // Who connects mostly asks at once.
-      connection.go(now) { answer($0, &room, &$1) }
+      connection.go { answer($0, &room, &$1) }
       connections.append(connection)
       MetricListener.forget(&connections)
     }
@@ -137,12 +137,6 @@ package final class MetricListener: Sendable {
   private func count(_ status: Int) {
     guard let place = HTTPAnswer.statuses.firstIndex(of: status) else { return }
     book.requests.withLock { $0.answers[place] += 1 }
-  }
-
-  private static var now: Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 
   /// Source: bind(2), listen(2), ipv6(7).

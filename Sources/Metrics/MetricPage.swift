@@ -7,10 +7,7 @@ struct MetricPage {
 
   init(_ text: consuming Exposition) { self.text = text }
 
-  consuming func finish() -> [UInt8] {
-    text.finish()
-    return text.bytes
-  }
+  mutating func finish() -> [UInt8] { text.finish() }
 
   mutating func write(_ state: MetricState) {
     writeKills(state)
