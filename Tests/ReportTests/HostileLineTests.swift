@@ -24,38 +24,38 @@ import Testing
   }
 
   /// Everything that a command does with a line.
-  static func use(_ bytes: [UInt8], _ statistics: inout KillStatistics) -> String? {
+  static func use(_ bytes: [UInt8], _ statistics: inout KillStatistics, _ page: inout ReportPage) -> String? {
     guard let line = try? EventLine(bytes), let event = line.event else { return nil }
     var encoder = NDJSONEncoder(host: line.host, bootID: line.bootID, pageSizeBytes: 65_536)
     _ = encoder.line(event, at: line.time)
     if case .oomKill(let kill) = event {
       statistics.add(kill, host: line.host.map { KernelName($0) }, boot: line.bootID, at: line.time)
-      var page = ReportPage(pageSizeBytes: 65_536, version: "0")
       _ = page.kill(kill, at: line.time, host: line.host.map { KernelName($0) })
-      _ = page.end(statistics, [], omitted: 0, isWhole: true)
     }
     let row = HistoryTable.Row(id: 1, line: line, type: "oom_kill", pageSizeBytes: 65_536)
     return EventText(pageSizeBytes: 65_536, coloured: false).text(event, at: line.time)
       + HistoryTable(style: Style(coloured: false)).text([row])
   }
 
-  @Test("values of other kinds and sizes do no harm, wherever they stand", arguments: 0..<8)
+  @Test("values of other kinds and sizes do no harm, wherever they stand", arguments: 0..<4)
   func values(part: Int) {
     var statistics = KillStatistics()
+    var page = ReportPage(pageSizeBytes: 65_536, version: "0")
     var understood = 0
-    for line in HostileLineTests.lines.filter({ $0.count < 20_000 }) {
-      let text = String(decoding: line, as: UTF8.self)
-      for (place, colon) in text.indices.filter({ text[$0] == ":" }).enumerated() where place % 8 == part {
-        let after = text[text.index(after: colon)...]
-        let end = after.firstIndex { ",}]".contains($0) } ?? text.endIndex
-        let extreme = HostileLineTests.extremes[(place / 8 + line.count) % HostileLineTests.extremes.count]
-        let changed = text[...colon] + extreme + text[end...]
-        guard let shown = HostileLineTests.use(Array(changed.utf8), &statistics) else { continue }
+    for (number, line) in HostileLineTests.lines.enumerated() where line.count < 20_000 {
+      // A debug build takes a millisecond for each: one of sixty values of a line, another in each line.
+      let colons = line.indices.filter { line[$0] == UInt8(ascii: ":") }
+      for place in stride(from: (number + part * 15) % 60, to: colons.count, by: 60) {
+        let end = line[colons[place]...].firstIndex { ",}]".utf8.contains($0) } ?? line.endIndex
+        let extreme = HostileLineTests.extremes[(place / 7 + number) % HostileLineTests.extremes.count]
+        let changed = line[...colons[place]] + Array(extreme.utf8) + line[end...]
+        guard let shown = HostileLineTests.use(Array(changed), &statistics, &page) else { continue }
         understood += 1
         #expect(!shown.contains("\u{1b}"))
       }
     }
-    #expect(understood > 100)
+    #expect(understood > 20)
+    _ = page.end(statistics, [], omitted: 0, isWhole: true)
     _ = StatisticsText(pageSizeBytes: 65_536, coloured: false).text(statistics)
   }
 
@@ -63,13 +63,14 @@ import Testing
   func bytes() {
     var numbers = Numbers(state: 7)
     var statistics = KillStatistics()
-    for _ in 0..<4000 {
+    var page = ReportPage(pageSizeBytes: 65_536, version: "0")
+    for _ in 0..<500 {
       var line = HostileLineTests.lines.randomElement(using: &numbers)!
       for _ in 0..<Int.random(in: 1...6, using: &numbers) {
         let place = Int.random(in: 0..<line.count, using: &numbers)
         line[place] = UInt8.random(in: 0x20...0x7e, using: &numbers)
       }
-      _ = HostileLineTests.use(line, &statistics)
+      _ = HostileLineTests.use(line, &statistics, &page)
     }
   }
 }
