@@ -205,6 +205,32 @@ import Testing
     #expect(!bench.mailbox.put([UInt8](repeating: 0x78, count: SpoolFrame.payloadBytesMax + 1)))
   }
 
+  @Test("what is refused is told, but for losses that are: to tell of these would have no end")
+  func refused() throws {
+    let bench = try Bench(DeliverySettings(spoolFolder: nil), [Bench.destination("a"), Bench.destination("b")])
+    let keeper = bench.keepers["a"]!
+    keeper.refuses = true
+    let loss = Array(#"{"type":"loss","detail":"x"}"#.utf8) + [0x0a]
+    bench.put(1...3)
+    #expect(bench.mailbox.put(loss))
+    bench.turns()
+    #expect(bench.mailbox.takeLosses() == [DeliveryLoss(destination: "a", reason: .refused(.closed), lines: 3)])
+    for _ in 0..<3 {
+      #expect(bench.mailbox.put(loss))
+      bench.turns()
+      #expect(bench.mailbox.takeLosses() == [])
+    }
+    #expect(bench.core.slots[0].status(bench.core.store).droppedLines == 7)
+    keeper.end(.closed)
+    for number in 4...6 {
+      bench.put(number...number)
+      bench.turns()
+      #expect(
+        bench.mailbox.takeLosses() == (number == 4 ? [DeliveryLoss(destination: "a", reason: .ended, lines: 1)] : []))
+    }
+    #expect(bench.keepers["b"]!.lines.count == 10)
+  }
+
   private static func kill(_ decision: Int, comm: String, cgroup: String) -> String {
     #"{"schema":"oomwitness.v1","type":"oom_kill","seq":1,"decision":{"id":\#(decision)},"victim":{"pid":7,"#
       + #""comm":"\#(comm)","cgroup":{"path":"\#(cgroup)"}}}"# + "\n"

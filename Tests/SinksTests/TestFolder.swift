@@ -50,12 +50,17 @@ final class Keeper: LineDestination {
   var room = Int.max
   /// Taken, and not said to have arrived.
   var holds = false
+  var refuses = false
 
   override var hasRoom: Bool { room > 0 }
 
   override func take(_ lines: ArraySlice<DeliveredLine>, nowNanoseconds: Int64) -> Int {
     let count = min(room, lines.count)
     room -= count
+    if refuses {
+      for line in lines.prefix(count) { refused(line, .closed) }
+      return count
+    }
     for line in lines.prefix(count) {
       self.lines.append(line)
       took(line)

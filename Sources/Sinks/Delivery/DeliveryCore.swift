@@ -63,7 +63,7 @@ final class DeliveryCore {
         mailbox.lose(DeliveryLoss(destination: name, reason: reason, lines: lines))
       }
       if let refused = slot.takeRefused() {
-        mailbox.lose(DeliveryLoss(destination: name, reason: .refused(refused.failure), lines: refused.lines))
+        mailbox.lose(DeliveryLoss(destination: name, reason: refused.reason, lines: refused.lines))
       }
       isMore = hasMore || isMore
     }

@@ -21,6 +21,7 @@ final class DeliverySlot {
   private(set) var filteredLines: Int64 = 0
   private(set) var lostLines: Int64 = 0
   private var refusedTold: Int64 = 0
+  private var isEndTold = false
 
   init(_ settings: DestinationSettings, _ destination: Destination, after number: UInt64) {
     self.settings = settings
@@ -110,12 +111,17 @@ final class DeliverySlot {
   /// Whether nothing is left to hand over.
   func isFed(_ store: LineStore) -> Bool { waiting.isEmpty && offered >= store.last && destination.taken >= taken }
 
-  /// What the receiver refused since this was asked last.
-  func takeRefused() -> (lines: Int64, failure: DestinationFailure)? {
+  /// What the receiver refused since this was asked last. Of one that has ended it is told once.
+  func takeRefused() -> (reason: DeliveryLoss.Reason, lines: Int64)? {
     let counters = destination.counters
-    guard counters.refusedLines > refusedTold, let refusal = counters.refusal else { return nil }
-    defer { refusedTold = counters.refusedLines }
-    return (counters.refusedLines - refusedTold, refusal)
+    let lines = counters.refusedLines - counters.refusedLosses - refusedTold
+    guard lines > 0, let refusal = counters.refusal, !isEndTold else { return nil }
+    refusedTold += lines
+    if case .ended = destination.state {
+      isEndTold = true
+      return (.ended, lines)
+    }
+    return (.refused(refusal), lines)
   }
 
   func status(_ store: LineStore) -> DeliveryStatus.Destination {

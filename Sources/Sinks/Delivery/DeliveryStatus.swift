@@ -42,7 +42,7 @@ package struct DeliveryLoss: Hashable, Sendable {
     case damaged
     /// The receiver refused them for good.
     case refused(DestinationFailure)
-    /// The destination has ended.
+    /// The destination has ended; of what comes after that only the status tells.
     case ended
   }
   /// Nil: it concerns all of them.

@@ -39,6 +39,8 @@ package protocol Destination: AnyObject {
 package struct DestinationCounters: Hashable, Sendable {
   package var deliveredLines: Int64 = 0
   package var refusedLines: Int64 = 0
+  /// Of these such as tell of losses themselves: to tell of them in turn would have no end.
+  package var refusedLosses: Int64 = 0
   /// Why the last of them was.
   package var refusal: DestinationFailure?
   package var failures: Int64 = 0

@@ -56,6 +56,7 @@ class LineDestination: Destination {
   /// The receiver will never have this line.
   final func refused(_ line: DeliveredLine, _ failure: DestinationFailure) {
     counters.refusedLines += 1
+    if line.facts.type == "loss" { counters.refusedLosses += 1 }
     counters.refusal = failure
     pending.removeAll { $0 == line.number }
     taken = max(taken, line.number)

@@ -17,7 +17,7 @@ enum DeliveryWording {
       )
     case .damaged: made(.spoolDamaged, loss, "\(whose) in the spool could not be read any more")
     case .refused(let failure): made(.sinkRefused, loss, "\(whose) refused for good: \(sentence(failure))")
-    case .ended: made(.sinkFull, loss, "\(whose) came after its end")
+    case .ended: made(.sinkFull, loss, "\(whose) and all that follows come after its end")
     }
   }
 
