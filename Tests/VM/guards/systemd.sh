@@ -45,7 +45,7 @@ echo "1 4 1 7" >/proc/sys/kernel/printk
 echo 1 >/proc/sys/vm/overcommit_memory
 echo -1000 >/proc/self/oom_score_adj
 for module in /modules/*.ko; do
-  insmod "$module" || say "init: $module was refused"
+  busybox insmod "$module" || say "init: $module was refused"
 done
 systemd-sysusers
 cat >/etc/systemd/oomd.conf.d/fast.conf <<EOF

@@ -6,14 +6,15 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from guest_image import GUEST, REGULAR, Archive, compiled
+from guest_image import BUSYBOX, GUEST, REGULAR, Archive, compiled
 from programs import unpacked
 
 HERE = Path(__file__).resolve().parent
 SERIES = "6.1"  # Debian's own for the systemd of bookworm
 MEMORY_MIB = 1024
 GUARDS = ("oomwitness", "systemd-oomd", "none")
-APPEND = " rdinit=/init psi=1 no_timer_check systemd.show_status=0 systemd.unified_cgroup_hierarchy=1"
+# No device makes a login line appear, and systemd would wait for it for 90 seconds.
+APPEND = " rdinit=/init psi=1 no_timer_check systemd.show_status=0 systemd.mask=getty.target systemd.unified_cgroup_hierarchy=1"
 SYMLINK = 0o120777
 UNIT = """[Unit]
 After=multi-user.target
@@ -37,6 +38,7 @@ def build_image(kernel, binary: Path, build: Path, settings: bytes, path: Path) 
     more.add("/usr/bin/oomwitness", (build / "oomwitness").read_bytes())
     for name, source in (("load", HERE / "load.c"), ("hog", GUEST / "hog.c")):
         more.add(f"/usr/bin/{name}", compiled(source, build / name).read_bytes())
+    more.add("/usr/bin/busybox", BUSYBOX.read_bytes())  # for insmod, which the guest has not
     for module in kernel.modules:
         more.add(f"/modules/{module.name}", module.read_bytes())
     add_oomd(more)
