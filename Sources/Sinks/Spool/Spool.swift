@@ -27,7 +27,7 @@ final class Spool {
   private var isFolderDirty = false
 
   /// - Throws: `spoolBusy` where another process has it, `system` where the folder cannot be made or read.
-  init(_ path: String, bytesMax: Int64, keptBytes: Int64) throws(SinkError) {
+  init(_ path: String, bytesMax: Int64, keptBytes: Int64 = 0) throws(SinkError) {
     func failure(_ operation: String) -> SinkError {
       .system(operation: operation, path: KernelName(path), errno: errno)
     }
