@@ -104,7 +104,11 @@ enum HistoryFile {
   static func setAside(_ path: String, wallNanoseconds: Int64) throws(HistoryError) -> String {
     let time = RFC3339.text(wallNanoseconds: wallNanoseconds).prefix(19).filter { $0 != "-" && $0 != ":" }
     var name = path + setAsideMark + time + "Z"
-    for number in 2... where Identity(name) != nil { name = path + setAsideMark + time + "Z.\(number)" }
+    var number = 1
+    while Identity(name) != nil {
+      number += 1
+      name = path + setAsideMark + time + "Z.\(number)"
+    }
     guard rename(path, name) == 0 else { throw .system(path: path, operation: .rename, errno: errno) }
     rename(path + "-wal", name + "-wal")
     unlink(path + "-shm")

@@ -166,7 +166,7 @@ package final class HistoryStore {
       retryNanoseconds = HistoryStore.second
       retryAt = .min
       told.failure = nil
-      if told.bytes > settings.bytesMax { prune(now) }
+      if writer.bytes > settings.bytesMax { prune(now) }
     } catch {
       recover(from: error, now)
     }

@@ -8,7 +8,7 @@ package struct MemoryChart: Sendable {
   /// Columns of time.
   private static let columns = 60
   private static let rows = 8
-  private static let labelWidth = 24
+  private static let labelWidth = 26
   /// Eighths of a cell, from below. Source: Unicode, Block Elements.
   private static let blocks = Array(" ▁▂▃▄▅▆▇█")
 

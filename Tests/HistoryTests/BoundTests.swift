@@ -17,10 +17,10 @@ import Testing
       $0.clock = clock.read
       $0.secondsMax = 86_400
     }
-    for number in 1...3000 { store.take(Kept.line(number)) }
+    for number in 1...1500 { store.take(Kept.line(number)) }
     store.flush()
     clock.pass(23 * BoundTests.hour)
-    for number in 3001...3100 { store.take(Kept.line(number)) }
+    for number in 1501...1600 { store.take(Kept.line(number)) }
     store.flush()
     store.tick()
     #expect(store.status.rowsAged == 0)
@@ -31,10 +31,10 @@ import Testing
       clock.pass(60_000_000_000)
       store.tick()
     }
-    #expect(store.status.rowsAged == 3000)
+    #expect(store.status.rowsAged == 1500)
     #expect(store.status.rows == 100)
     store.close()
-    #expect(try kept.rows().first?.id == 3001)
+    #expect(try kept.rows().first?.id == 1501)
     #expect(kept.sqlite("SELECT count(*) FROM lines") == "100")
   }
 
@@ -43,20 +43,20 @@ import Testing
     let kept = Kept()
     let store = kept.store { $0.bytesMax = HistorySettings.bytesMin }
     let path = String(repeating: "/padding", count: 100)
-    for number in 1...4000 { store.take(Kept.line(number) { $0.victim.cgroup = CgroupRef(path: KernelName(path)) }) }
+    for number in 1...1600 { store.take(Kept.line(number) { $0.victim.cgroup = CgroupRef(path: KernelName(path)) }) }
     store.flush()
     store.close()
     let status = store.status
     #expect(status.failure == nil)
     #expect(status.rowsOverSize > 1000)
-    #expect(status.rows == 4000 - status.rowsOverSize)
+    #expect(status.rows == 1600 - status.rowsOverSize)
     #expect(status.bytes <= HistorySettings.bytesMin)
     var file = stat()
     #expect(stat(kept.path, &file) == 0)
     #expect(file.st_size < 3 * HistorySettings.bytesMin)
     let rows = try kept.rows()
-    #expect(rows.last?.id == 4000)
-    #expect(rows.first?.id == 4001 - status.rows)
+    #expect(rows.last?.id == 1600)
+    #expect(rows.first?.id == 1601 - status.rows)
     #expect(kept.sqlite("PRAGMA integrity_check") == "ok")
   }
 
@@ -137,7 +137,7 @@ import Testing
   func damage(place: Int) throws {
     let kept = Kept()
     let before = kept.store()
-    for number in 1...400 { before.take(Kept.line(number)) }
+    for number in 1...120 { before.take(Kept.line(number)) }
     before.close()
     var bytes = try #require(Bytes.read(kept.path))
     // Of the first page each part, then places all over the file; three of them are cut off.
@@ -153,12 +153,12 @@ import Testing
       _ = try? reader.last(10, HistoryFilter())
     }
     let store = kept.store()
-    for number in 401...800 { store.take(Kept.line(number)) }
+    for number in 121...240 { store.take(Kept.line(number)) }
     store.flush()
     store.flush()
     store.close()
     let status = store.status
-    #expect(status.linesStored + status.linesDoubled == 400 || status.failure != nil, "\(status)")
+    #expect(status.linesStored + status.linesDoubled == 120 || status.failure != nil, "\(status)")
     #expect(status.linesDropped == 0 || status.failure != nil)
     if status.filesSetAside > 0 {
       let aside = try #require(status.lastSetAside)
