@@ -284,6 +284,7 @@ enum Samples {
     end.backfill = StreamEnd.Backfill()
     end.backfill?.kills = 1
     end.backfill?.kernelCount = 9
+    end.backfill?.killsToldBefore = 11
     end.backfill?.kernelCountForgotten = 10
     return end
   }

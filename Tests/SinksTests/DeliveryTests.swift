@@ -115,20 +115,27 @@ import Testing
     }
   }
 
-  @Test("what everybody has is not kept on disk")
-  func released() throws {
+  @Test(
+    "what everybody has is kept on disk as far as somebody may ask what was told, and no further",
+    arguments: [0, 6 << 20])
+  func released(keptBytes: Int64) throws {
     let folder = TestFolder()
-    let bench = try Bench(DeliveryTests.settings(folder), [Bench.destination("a"), Bench.destination("b")])
+    var settings = DeliveryTests.settings(folder)
+    settings.keptBytes = keptBytes
+    let bench = try Bench(settings, [Bench.destination("a"), Bench.destination("b")])
     bench.keepers["b"]!.room = 10_000
     for first in stride(from: 1, to: 20_001, by: 1000) {
       bench.put(first...first + 999, bytes: 500)
       bench.turns()
     }
-    #expect(bench.core.store.spool!.bytes > 5_000_000)
+    #expect(bench.core.store.spool!.bytes > 7_000_000)
     bench.keepers["b"]!.room = .max
     bench.turns()
     bench.core.keep(nowNanoseconds: Monotonic.nanoseconds)
-    #expect(bench.core.store.spool!.bytes <= 4 << 20)
+    #expect((keptBytes...keptBytes + 4 << 20).contains(bench.core.store.spool!.bytes))
+    var kept: [UInt64] = []
+    bench.core.store.spool!.forEachLine { kept.append($0.number) }
+    #expect(kept == Array(20_001 - UInt64(kept.count)..<20_001))
     #expect(bench.keepers["b"]!.numbers == Array(1...20_000))
   }
 

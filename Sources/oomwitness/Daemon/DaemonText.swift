@@ -13,12 +13,12 @@ extension DaemonSettings {
     lines.append("pressure         \(file.pressure.map(DaemonSettings.words) ?? "off")")
     lines.append("guard            \(file.guardian.map(DaemonSettings.words) ?? "off")")
     lines.append("protect          \(file.protect.map(DaemonSettings.words) ?? "off")")
+    lines.append("metrics          \(metrics.map(DaemonSettings.words) ?? "off")")
     lines.append("history          \(history.map(DaemonSettings.words) ?? "off")")
     if destinations.isEmpty { lines.append("sinks            none: what happens is told nowhere") }
     for (index, sink) in destinations.enumerated() {
       lines.append("\(index == 0 ? "sinks            " : "                 ")\(DaemonSettings.words(sink))")
     }
-    lines.append("metrics          \(metrics.map(DaemonSettings.words) ?? "off")")
     return lines.joined(separator: "\n") + "\n"
   }
 
