@@ -235,6 +235,7 @@ struct LineFields {
       var backfill = StreamEnd.Backfill()
       backfill.kills = backfilled
       backfill.kernelCount = numbers["kernel_count_backfilled"] ?? 0
+      backfill.killsToldBefore = numbers["kills_told_before"] ?? 0
       backfill.kernelCountForgotten = numbers["kernel_count_forgotten"]
       end.backfill = backfill
     }

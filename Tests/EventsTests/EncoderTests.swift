@@ -134,7 +134,7 @@ import Testing
       .streamEnd(Samples.fullEnd),
       #""kills":7,"kernel_count_told":8,"kernel_count_lost":-1,"vmstat_oom_kill_growth":7,"outcomes":6,"#
         + #""no_kills":5,"lines_dropped":4,"kills_filtered":3,"kills_from_log":2,"kills_backfilled":1,"#
-        + #""kernel_count_backfilled":9,"kernel_count_forgotten":10}"#
+        + #""kernel_count_backfilled":9,"kills_told_before":11,"kernel_count_forgotten":10}"#
     ),
     (
       .streamEnd(Samples.minimalEnd),

@@ -48,6 +48,8 @@ for module in /modules/*.ko; do
   busybox insmod "$module" || say "init: $module was refused"
 done
 systemd-sysusers
+# It has read its policies before the user of one of them was there, and would refuse systemd-oomd its name for 90 seconds.
+systemctl reload dbus
 cat >/etc/systemd/oomd.conf.d/fast.conf <<EOF
 [OOM]
 SwapUsedLimit=90%
