@@ -195,7 +195,7 @@ def compare(kernel, options) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--systemd", action="store_true", help="beside systemd-oomd, in a guest with systemd; no whole run of this was seen yet")
+    parser.add_argument("--systemd", action="store_true", help="beside systemd-oomd, in a guest with systemd")
     parser.add_argument("--kernel", help="default: 6.12; with --systemd 6.1")
     parser.add_argument("--memory", help="MiB, default: 512,2048; with --systemd 1024")
     parser.add_argument("--swap", default="no,yes")
