@@ -39,13 +39,18 @@ struct Daemon: ParsableCommand {
     let delivery = try delivery(settings)
     let book = MetricBook(seriesMax: settings.metrics?.seriesMax ?? MetricBook.seriesMaxDefault)
     let costs = costs(kernel, settings)
-    let history = try settings.history.map { try HistoryLoop($0, delivery: delivery) }
+    let history = try settings.history.map { try HistoryLoop($0) }
     let hub = EventHub(
       host: settings.file.hostName ?? host.identity.hostName, bootID: host.identity.bootID,
       stream: streamName(), pageSizeBytes: host.identity.pageSizeBytes, book: book, take: take(delivery, history?.inbox)
     )
     var options = settings.trace.loopOptions(kernel)
-    options.wasTold = ToldKills(delivery, bootID: host.identity.bootID).take
+    let told = ToldKills(bootID: host.identity.bootID)
+    delivery.forEachKept { line in
+      told.learn(line)
+      history?.learn(line)
+    }
+    options.wasTold = told.take
     do throws(SinkError) { try delivery.start() } catch { throw Diagnostic.fail(Wording.sentence(error)) }
     let supervisor = Supervisor(
       path: config, settings: settings, hub: hub, delivery: delivery, history: history, book: book

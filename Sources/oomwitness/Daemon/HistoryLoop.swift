@@ -50,10 +50,10 @@ final class HistoryLoop {
   private let keeper: HistoryKeeper
   private var linesDropped: Int64 = 0
 
-  init(_ settings: HistorySettings, delivery: DeliveryLoop) throws {
-    keeper = HistoryKeeper(settings, table: try ProcessTable())
-    delivery.forEachKept { keeper.store.take($0.bytes) }
-  }
+  init(_ settings: HistorySettings) throws { keeper = HistoryKeeper(settings, table: try ProcessTable()) }
+
+  /// A line that was told before the start, and may not have been stored; before `run`.
+  func learn(_ line: DeliveredLine) { keeper.store.take(line.bytes) }
 
   /// Until `stop` can be read.
   func run(stop: Int32, heartbeat: Heartbeat) {

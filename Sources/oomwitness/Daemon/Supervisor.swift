@@ -18,7 +18,6 @@ final class Supervisor {
 
   private let path: String
   private var settings: DaemonSettings
-  private let hub: EventHub
   private let delivery: DeliveryLoop
   private let notifier = ServiceNotifier()
   private let loops: DaemonLoops
@@ -36,7 +35,7 @@ final class Supervisor {
     readings: @escaping @Sendable () -> MetricReadings
   ) {
     metrics = MetricsService(book: book, watcher: watcher, readings: readings)
-    (self.path, self.settings, self.hub) = (path, settings, hub)
+    (self.path, self.settings) = (path, settings)
     (self.delivery, self.history) = (delivery, history)
     loops = DaemonLoops(hub: hub)
     output = HubOutput(hub, Heartbeat(patienceSeconds: DaemonLoops.patienceSeconds))

@@ -17,15 +17,17 @@ final class ToldKills {
   /// A number is given to another process of the same name no sooner, and the clocks run apart no further.
   private static let apartNanoseconds: Int64 = 600_000_000_000
 
-  init(_ delivery: DeliveryLoop, bootID: String?) {
-    guard let bootID else { return }
-    delivery.forEachKept { line in
-      let facts = line.facts
-      guard facts.type == "oom_kill", facts.bootID == bootID, let moment = facts.monotonicNanoseconds,
-        let pid = facts.subject.pid.flatMap(Int32.init(exactly:)), let comm = facts.subject.comm
-      else { return }
-      told[Victim(pid: pid, comm: comm), default: []].append(moment)
-    }
+  private let bootID: String?
+
+  init(bootID: String?) { self.bootID = bootID }
+
+  /// A line that was told.
+  func learn(_ line: DeliveredLine) {
+    let facts = line.facts
+    guard let bootID, facts.type == "oom_kill", facts.bootID == bootID, let moment = facts.monotonicNanoseconds,
+      let pid = facts.subject.pid.flatMap(Int32.init(exactly:)), let comm = facts.subject.comm
+    else { return }
+    told[Victim(pid: pid, comm: comm), default: []].append(moment)
   }
 
   /// Whether a kill of the log, at this moment of its clock, was told; then it counts as found.
