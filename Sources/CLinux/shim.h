@@ -2,6 +2,7 @@
 // Functions of the C library that Swift's Glibc module does not import.
 #pragma once
 #include <malloc.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -26,6 +27,20 @@ struct clinux_sched_attr {
 static inline int clinux_set_slice(int nice, unsigned long long nanoseconds) {
   struct clinux_sched_attr attributes = {.size = sizeof(attributes), .nice = nice, .runtime = nanoseconds};
   return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+// A thread with a stack of its own size, which is joined by its number, or with none asked for (NULL) by nobody. 0, or why there is
+// none. Source: pthread_create(3).
+static inline int clinux_start_thread(pthread_t *joined, size_t stack_bytes, void *(*body)(void *), void *context) {
+  pthread_attr_t attributes;
+  pthread_t unjoined;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack_bytes);
+  if (!joined)
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  int status = pthread_create(joined ? joined : &unjoined, &attributes, body, context);
+  pthread_attr_destroy(&attributes);
+  return status;
 }
 
 // Declared only with _GNU_SOURCE. Source: sched_setaffinity(2), gettid(2).

@@ -30,14 +30,8 @@ package final class GuardErrand {
     }
     (order, done) = (orders[1], answers[0])
     let runner = Unmanaged.passRetained(Runner(orders[0], answers, work))
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setstacksize(&attributes, GuardErrand.stackBytes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    defer { pthread_attr_destroy(&attributes) }
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, &attributes,
+    let status = clinux_start_thread(
+      nil, GuardErrand.stackBytes,
       { context in
         Unmanaged<Runner>.fromOpaque(context!).takeRetainedValue().run()
         return nil

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 import Synchronization
 
@@ -43,13 +44,9 @@ package final class LoopThread {
     (self.name, self.heartbeat) = (name, heartbeat)
     state = State(watcher: watcher)
     guard state.stop.descriptor >= 0 else { return nil }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setstacksize(&attributes, LoopThread.stackBytes)
-    defer { pthread_attr_destroy(&attributes) }
     let body = Unmanaged.passRetained(Body(run, state))
-    let status = pthread_create(
-      &thread, &attributes,
+    let status = clinux_start_thread(
+      &thread, LoopThread.stackBytes,
       { context in
         let body = Unmanaged<Body>.fromOpaque(context!).takeRetainedValue()
         try? body.run(body.state.stop.descriptor)

@@ -31,14 +31,8 @@ package final class MemoryCleanup: Sendable {
     }
     descriptor = ends[0]
     let context = Unmanaged.passRetained(Work(file, text, syncsFirst, ends[1]))
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setstacksize(&attributes, 128 * 1024)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    defer { pthread_attr_destroy(&attributes) }
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, &attributes,
+    let status = clinux_start_thread(
+      nil, 128 * 1024,
       { context in
         Unmanaged<Work>.fromOpaque(context!).takeRetainedValue().run()
         return nil

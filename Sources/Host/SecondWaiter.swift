@@ -47,15 +47,9 @@ package final class SecondWaiter: Sendable {
   }
 
   private func start(halves: (cpu_set_t, cpu_set_t)) {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setstacksize(&attributes, 64 * 1024)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    defer { pthread_attr_destroy(&attributes) }
     let context = Unmanaged.passRetained(Start(self, halves))
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, &attributes,
+    let status = clinux_start_thread(
+      nil, 64 * 1024,
       { context in
         let start = Unmanaged<Start>.fromOpaque(context!).takeRetainedValue()
         start.waiter.run(loop: start.halves.0, mine: start.halves.1)

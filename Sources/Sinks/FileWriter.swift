@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// Appends lines to a file on a thread of its own, one at a time: a disk that hangs holds up that thread and nobody else.
@@ -72,15 +73,9 @@ private final class LineSlot: @unchecked Sendable {
 
   /// 0, or why there is no thread.
   func start() -> Int32 {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setstacksize(&attributes, 128 * 1024)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    defer { pthread_attr_destroy(&attributes) }
     let context = Unmanaged.passRetained(self)
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, &attributes,
+    let status = clinux_start_thread(
+      nil, 128 * 1024,
       { context in
         Unmanaged<LineSlot>.fromOpaque(context!).takeRetainedValue().run()
         return nil

@@ -26,17 +26,13 @@ package final class DeliveryLoop: Sendable {
   package func start() throws(SinkError) {
     guard let work = work.withLock({ $0.take() }) else { return }
     let context = Unmanaged.passRetained(work)
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setstacksize(&attributes, DeliveryLoop.stackBytes)
-    defer { pthread_attr_destroy(&attributes) }
     var (all, before) = (sigset_t(), sigset_t())
     sigfillset(&all)
     // A new thread has what its maker blocks: nothing can come before it has blocked it itself.
     pthread_sigmask(SIG_SETMASK, &all, &before)
     var made = pthread_t()
-    let status = pthread_create(
-      &made, &attributes,
+    let status = clinux_start_thread(
+      &made, DeliveryLoop.stackBytes,
       { context in
         Unmanaged<DeliveryWork>.fromOpaque(context!).takeRetainedValue().core.run()
         return nil
