@@ -123,9 +123,7 @@ package final class GuardTargets {
     }
     let milliseconds = Int32(clamping: (max(0, nanoseconds) + 999_999) / 1_000_000)
     guard poll(polled.baseAddress, nfds_t(count + 1), milliseconds) > 0 else { return false }
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    let now = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    let now = SystemClock.monotonic
     for index in 0..<count where polled[index + 1].revents != 0 { list[index].goneNanoseconds = now }
     return polled[0].revents != 0
   }

@@ -18,9 +18,5 @@ package final class Heartbeat: Sendable {
   package var isAlive: Bool { Heartbeat.now - last.load(ordering: .relaxed) < patienceSeconds }
 
   /// Seconds of CLOCK_MONOTONIC.
-  private static var now: Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec)
-  }
+  private static var now: Int64 { SystemClock.monotonic / 1_000_000_000 }
 }

@@ -69,10 +69,10 @@ package final class MemoryCleanup: Sendable {
     }
 
     func run() {
-      let begin = Work.now
+      let begin = SystemClock.monotonic
       if syncsFirst { sync() }
       var ended = Ended(errno: write(), nanoseconds: 0)
-      ended.nanoseconds = Work.now - begin
+      ended.nanoseconds = SystemClock.monotonic - begin
       withUnsafeBytes(of: &ended) { bytes in _ = Glibc.write(result, bytes.baseAddress!, bytes.count) }
       close(result)
     }
@@ -90,12 +90,6 @@ package final class MemoryCleanup: Sendable {
         }
         return 0
       }
-    }
-
-    private static var now: Int64 {
-      var time = timespec()
-      clock_gettime(CLOCK_MONOTONIC, &time)
-      return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
   }
 }

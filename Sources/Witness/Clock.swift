@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
 import Glibc
+import Host
 
 /// The host's clocks, in nanoseconds. Source: clock_gettime(2).
 package struct Clock: Sendable {
   /// Reads one clock by its id.
   private let read: @Sendable (clockid_t) -> Int64
 
-  package init(read: @escaping @Sendable (clockid_t) -> Int64 = Clock.system) { self.read = read }
+  package init(read: @escaping @Sendable (clockid_t) -> Int64 = SystemClock.nanoseconds) { self.read = read }
 
   package var monotonic: Int64 { read(CLOCK_MONOTONIC) }
   package var wall: Int64 { read(CLOCK_REALTIME) }
@@ -19,10 +20,4 @@ package struct Clock: Sendable {
 
   /// A moment since boot, suspend included, on the wall clock.
   package func wall(bootNanoseconds moment: Int64) -> Int64 { wall - (read(CLOCK_BOOTTIME) - moment) }
-
-  @Sendable package static func system(_ clock: clockid_t) -> Int64 {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-  }
 }

@@ -19,14 +19,14 @@ final class HistoryKeeper {
 
   /// What is due now.
   func step() {
-    store.recorder.sample(clock: MemorySampler.clock, read: sampler.read)
+    store.recorder.sample(clock: { SystemClock.monotonic }, read: sampler.read)
     store.tick()
     say()
   }
 
   /// How long nothing is due.
   var pauseMilliseconds: Int32 {
-    let left = min(store.dueNanoseconds, store.recorder.dueNanoseconds) - MemorySampler.clock()
+    let left = min(store.dueNanoseconds, store.recorder.dueNanoseconds) - SystemClock.monotonic
     return Int32(clamping: max(0, left) / 1_000_000 + 1)
   }
 

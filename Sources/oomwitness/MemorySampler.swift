@@ -29,7 +29,4 @@ final class MemorySampler {
       ?? (try? table.processes(groups: false)) ?? []
     return MemoryReading(host: host, processes: found.map { MemoryReading.Process($0) })
   }
-
-  /// CLOCK_MONOTONIC. Source: clock_gettime(2).
-  static func clock() -> Int64 { HistorySettings.systemClock().monotonicNanoseconds ?? 0 }
 }

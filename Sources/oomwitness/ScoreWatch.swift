@@ -152,11 +152,7 @@ final class ScoreWatch {
   }
 
   private enum Clock {
-    static var now: Double {
-      var time = timespec()
-      clock_gettime(CLOCK_MONOTONIC, &time)
-      return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
+    static var now: Double { Double(SystemClock.monotonic) / 1e9 }
 
     /// The time of day here, `04:45:12`.
     static var text: String {

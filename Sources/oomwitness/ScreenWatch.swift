@@ -68,11 +68,7 @@ struct ScreenWatch {
 
   private static func milliseconds(_ seconds: Double) -> Int32 { Int32(clamping: Int(max(0, seconds) * 1000 + 1)) }
 
-  private static var now: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-  }
+  private static var now: Double { Double(SystemClock.monotonic) / 1e9 }
 
   /// So many characters of a line, whose colours take no room and end with it.
   static func fit(_ line: String, _ columns: Int) -> String {

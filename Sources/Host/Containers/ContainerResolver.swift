@@ -53,7 +53,7 @@ package final class ContainerResolver {
   ///     that its user or a server holds up for ever, so that what must never wait does not look there.
   ///   - now: a clock in nanoseconds that never goes back.
   package init(
-    root: String = "", readsHomes: Bool = true, now: @escaping () -> Int64 = ContainerResolver.monotonic
+    root: String = "", readsHomes: Bool = true, now: @escaping () -> Int64 = { SystemClock.monotonic }
   ) {
     files = StateFiles(root: root)
     lookup = ContainerLookup(files: files, root: root, readsHomes: readsHomes)
@@ -61,17 +61,7 @@ package final class ContainerResolver {
     self.now = now
   }
 
-  /// Source: clock_gettime(2), CLOCK_MONOTONIC.
-  package static func monotonic() -> Int64 { nanoseconds(CLOCK_MONOTONIC) }
-
-  /// Source: clock_gettime(2), CLOCK_THREAD_CPUTIME_ID.
-  private static var processorNanoseconds: Int64 { nanoseconds(CLOCK_THREAD_CPUTIME_ID) }
-
-  private static func nanoseconds(_ clock: clockid_t) -> Int64 {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-  }
+  private static var processorNanoseconds: Int64 { SystemClock.nanoseconds(CLOCK_THREAD_CPUTIME_ID) }
 
   /// Whom the group belongs to; nil where nothing names an owner. The path is from the root of the hierarchy.
   ///

@@ -33,7 +33,7 @@ final class MetricsService {
 
   /// Tries again what is not there.
   func mend() {
-    guard GuardLoop.now - triedAt >= MetricsService.retryNanoseconds else { return }
+    guard SystemClock.monotonic - triedAt >= MetricsService.retryNanoseconds else { return }
     if let thread = listener, thread.hasEnded { end(&listener) }
     if let thread = textFile, thread.hasEnded { end(&textFile) }
     start()
@@ -43,7 +43,7 @@ final class MetricsService {
   var threads: [LoopThread] { [listener, textFile].compactMap { $0 } }
 
   private func start() {
-    triedAt = GuardLoop.now
+    triedAt = SystemClock.monotonic
     if listener == nil, let address = settings?.listen {
       do throws(MetricError) {
         let made = try MetricListener(address, book: book, readings: readings)

@@ -127,7 +127,7 @@ final class Supervisor {
 
   /// A loop that ended by itself, as when its control group went, comes again.
   private func mend() {
-    let now = GuardLoop.now
+    let now = SystemClock.monotonic
     guard running.contains(where: \.hasEnded) else { return }
     guard let retryAt else {
       retryAt = now + Supervisor.retryNanoseconds
@@ -145,7 +145,7 @@ final class Supervisor {
 
   /// A configuration that cannot be is said, and the one that is goes on.
   private func reload() {
-    notifier.tell("RELOADING=1", "MONOTONIC_USEC=\(GuardLoop.now / 1000)")
+    notifier.tell("RELOADING=1", "MONOTONIC_USEC=\(SystemClock.monotonic / 1000)")
     defer { tellReady() }
     delivery.reopen()
     guard let new = try? DaemonSettings(path: path), let ready = try? loops.make(new) else {

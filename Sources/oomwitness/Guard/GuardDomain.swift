@@ -94,7 +94,7 @@ final class GuardDomain {
       arguments = try GuardArguments()
       guard preferences.asksForContainers else { return }
       names = try GuardContainerNames()
-      names?.refresh(now: GuardLoop.now, waitingMilliseconds: GuardDomain.namesMilliseconds)
+      names?.refresh(now: SystemClock.monotonic, waitingMilliseconds: GuardDomain.namesMilliseconds)
     } catch {
       throw Diagnostic.fail(Wording.sentence(error), ExitStatus.notPossibleHere)
     }

@@ -41,7 +41,7 @@ final class GuardLoop {
   func run(stop: Int32, deadlineNanoseconds: Int64?) -> End {
     while true {
       guard let reading = domain.meter.reading() else { return .groupGone }
-      let now = GuardLoop.now
+      let now = SystemClock.monotonic
       if let deadlineNanoseconds, now >= deadlineNanoseconds { return .asked }
       let (need, cause) = need(reading, now)
       defer { last = (reading.availablePages, now) }
@@ -108,7 +108,7 @@ final class GuardLoop {
         if choice.failure == 0 { (choice.failure, choice.refused) = (targets.dropLast(), place - 1) }
         continue
       }
-      if targets.count == 1 { (choice.signalled, choice.place) = (GuardLoop.now, place - 1) }
+      if targets.count == 1 { (choice.signalled, choice.place) = (SystemClock.monotonic, place - 1) }
       choice.victims = targets.count
       // Pages of files are others' too, and stay.
       heldPages += candidate.parts.anonPages + candidate.parts.swapPages
@@ -134,7 +134,7 @@ final class GuardLoop {
     guard let candidate = domain.scanner.candidates.first else { return fail(.nobody) }
     domain.keepDetails(of: candidate)
     domain.arguments?.wait()
-    choice.signalled = GuardLoop.now
+    choice.signalled = SystemClock.monotonic
     fail(.wouldSend)
   }
 
@@ -165,7 +165,7 @@ final class GuardLoop {
   }
 
   private func escalate(_ reading: GuardReading) {
-    let now = GuardLoop.now
+    let now = SystemClock.monotonic
     guard domain.targets.signal(SIGKILL) else {
       machine.failed(now: now)
       (choice.failure, choice.refused) = (domain.targets[0].failure ?? 0, choice.place)
@@ -185,7 +185,7 @@ final class GuardLoop {
       let parts = domain.targets[index].candidate.parts
       heldPages += parts.anonPages + parts.swapPages
     }
-    breadth.end(heldPages: heldPages, now: GuardLoop.now)
+    breadth.end(heldPages: heldPages, now: SystemClock.monotonic)
     choice.reading = reading
     teller.tellEnd(outcome, choice, domain)
     domain.targets.release()
@@ -200,15 +200,9 @@ final class GuardLoop {
 
   /// Nothing was sent: it is told, and looked at again after a pause.
   private func fail(_ outcome: GuardAction.Outcome) {
-    machine.failed(now: GuardLoop.now)
+    machine.failed(now: SystemClock.monotonic)
     afterSignal()
     teller.tell(outcome, choice, domain)
-  }
-
-  static var now: Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 }
 

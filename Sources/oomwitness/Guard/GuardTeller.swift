@@ -15,11 +15,12 @@ final class GuardTeller {
   private let clock = Clock()
   /// The same thing is told once in so long: what cannot be changed is looked at each second.
   private static let repeatNanoseconds: Int64 = 60_000_000_000
-  private var linesDropped: Int64 = 0
+  private let lines: CountedOutput
   private var lastFruitless: (outcome: GuardAction.Outcome, pid: Int32?, moment: Int64)?
 
   init(writer: any EventOutput, domain: GuardDomain, settings: GuardSettings) {
     self.writer = writer
+    lines = CountedOutput(writer)
     self.settings = settings
     identity = domain.identity
     cgroup = domain.cgroup
@@ -31,12 +32,12 @@ final class GuardTeller {
 
   func flush() {
     writer.flush()
-    tellLoss()
+    lines.tellLoss()
   }
 
   func drain() {
     writer.drain(timeoutMilliseconds: 1000)
-    tellLoss()
+    lines.tellLoss()
     writer.drain(timeoutMilliseconds: 1000)
   }
 
@@ -121,18 +122,7 @@ final class GuardTeller {
     return false
   }
 
-  /// What finds no room is counted, and told once there is some.
-  private func write(_ action: GuardAction) {
-    tellLoss()
-    if !writer.write(.guardAction(action), at: .now) { linesDropped += 1 }
-  }
-
-  private func tellLoss() {
-    guard linesDropped > 0, writer.waitingDescriptor == nil else { return }
-    let loss = Loss(
-      reason: .outputFull, kernelCount: 0, records: linesDropped, detail: "\(linesDropped) lines found no room")
-    if writer.write(.loss(loss), at: .now) { linesDropped = 0 }
-  }
+  private func write(_ action: GuardAction) { lines.write(.guardAction(action)) }
 
   private func refusal(_ number: Int32) -> String {
     number == EPERM ? "\(Wording.text(number)) (needs root, or CAP_KILL)" : Wording.text(number)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
 import Glibc
+import Host
 import Sinks
 
 /// `--log-to`: lines in a file, written by a thread of its own, so that a disk that hangs holds up nobody.
@@ -37,7 +38,7 @@ final class FileHandler: EventHandler {
       guard number == 0 else { throw FileWriterError(errno: number) }
       state = .idle
     } else {
-      silentSinceNanoseconds = PressureClock.nanoseconds
+      silentSinceNanoseconds = SystemClock.monotonic
     }
   }
 

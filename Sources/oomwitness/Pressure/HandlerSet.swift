@@ -91,12 +91,12 @@ final class HandlerSet {
 
   /// The watch ends: what is under way may end too, for a little while; then all that failed is told.
   func end() -> [Loss] {
-    let end = PressureClock.nanoseconds + HandlerSet.endNanoseconds
-    var now = PressureClock.nanoseconds
+    let end = SystemClock.monotonic + HandlerSet.endNanoseconds
+    var now = SystemClock.monotonic
     while now < end, handlers.contains(where: \.isBusy) {
       var descriptors = polls
       _ = poll(&descriptors, nfds_t(descriptors.count), 50)
-      now = PressureClock.nanoseconds
+      now = SystemClock.monotonic
       step(nowNanoseconds: now)
     }
     for handler in handlers { handler.giveUp() }

@@ -72,13 +72,8 @@ final class PressureDetails {
   }
 
   private func look() -> [ProcessSnapshot]? {
-    let begin = PressureClock.nanoseconds
-    defer { costNanoseconds = PressureClock.nanoseconds - begin }
+    let begin = SystemClock.monotonic
+    defer { costNanoseconds = SystemClock.monotonic - begin }
     return try? table.processes(groups: needsGroups)
   }
-}
-
-/// CLOCK_MONOTONIC.
-enum PressureClock {
-  static var nanoseconds: Int64 { EventTime.now.monotonicNanoseconds ?? 0 }
 }

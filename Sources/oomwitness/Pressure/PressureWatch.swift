@@ -19,8 +19,7 @@ final class PressureWatch {
   private let cleanups: CleanupRunner
   private let writer: any EventOutput
   private let endNanoseconds: Int64?
-  /// Not told yet.
-  private var linesDropped: Int64 = 0
+  private let lines: CountedOutput
 
   init(
     looker: PressureLooker, thresholds: PressureThresholds, targets: [PressureTarget], details: PressureDetails,
@@ -33,13 +32,14 @@ final class PressureWatch {
     self.handlers = handlers
     self.cleanups = cleanups
     self.writer = writer
-    endNanoseconds = duration.map { PressureClock.nanoseconds + Int64($0 * 1e9) }
+    lines = CountedOutput(writer)
+    endNanoseconds = duration.map { SystemClock.monotonic + Int64($0 * 1e9) }
   }
 
   /// Until `stop` can be read, the end of its time, or until nobody reads any more.
   func run(stop: Int32) {
     while !writer.isClosed {
-      let now = PressureClock.nanoseconds
+      let now = SystemClock.monotonic
       if let endNanoseconds, now >= endNanoseconds { break }
       for target in targets {
         if now >= target.dueNanoseconds { look(at: target, now) }
@@ -47,12 +47,12 @@ final class PressureWatch {
       }
       handlers.step(nowNanoseconds: now)
       clean()
-      for loss in handlers.losses(nowNanoseconds: now) { write(.loss(loss)) }
+      for loss in handlers.losses(nowNanoseconds: now) { lines.write(.loss(loss)) }
       writer.flush()
       if wait(stop) { break }
     }
     for target in targets { if let pending = target.pending { tell(pending.change, of: target) } }
-    for loss in handlers.end() { write(.loss(loss)) }
+    for loss in handlers.end() { lines.write(.loss(loss)) }
     writer.drain(timeoutMilliseconds: 1000)
   }
 
@@ -71,10 +71,10 @@ final class PressureWatch {
     descriptors += handlers.polls + cleanups.polls
     var due = targets.map { min($0.dueNanoseconds, $0.pending?.dueNanoseconds ?? .max) }
     due += [handlers.dueNanoseconds, endNanoseconds].compactMap { $0 }
-    let left = max(0, (due.min() ?? .max) - PressureClock.nanoseconds)
+    let left = max(0, (due.min() ?? .max) - SystemClock.monotonic)
     let milliseconds = Int32(clamping: left / 1_000_000 + 1)
     guard poll(&descriptors, nfds_t(descriptors.count), milliseconds) > 0 else { return false }
-    let now = PressureClock.nanoseconds
+    let now = SystemClock.monotonic
     for (target, range) in zip(targets, ranges) { target.take(descriptors[range], nowNanoseconds: now) }
     return descriptors[0].revents != 0
   }
@@ -119,10 +119,10 @@ final class PressureWatch {
     var event = PressureEvent(level: change.to, previous: change.from, causes: change.causes, reading: reading)
     event.availablePagesPerSecond = target.trend.pagesPerSecond
     event.secondsLeft = target.trend.secondsLeft
-    details.complete(&event, thresholds, nowNanoseconds: PressureClock.nanoseconds)
+    details.complete(&event, thresholds, nowNanoseconds: SystemClock.monotonic)
     tell(event)
     if change.to > change.from, change.to >= .medium {
-      cleanups.begin(for: target.path, nowNanoseconds: PressureClock.nanoseconds)
+      cleanups.begin(for: target.path, nowNanoseconds: SystemClock.monotonic)
     }
   }
 
@@ -140,16 +140,7 @@ final class PressureWatch {
 
   private func tell(_ event: PressureEvent) {
     let time = EventTime.now
-    write(.pressure(event), at: time)
-    handlers.take(event, at: time, nowNanoseconds: PressureClock.nanoseconds)
-  }
-
-  private func write(_ event: Event, at time: EventTime = .now) {
-    if linesDropped > 0, writer.waitingDescriptor == nil {
-      let loss = Loss(
-        reason: .outputFull, kernelCount: 0, records: linesDropped, detail: "\(linesDropped) lines found no room")
-      if writer.write(.loss(loss), at: time) { linesDropped = 0 }
-    }
-    if !writer.write(event, at: time) { linesDropped += 1 }
+    lines.write(.pressure(event), at: time)
+    handlers.take(event, at: time, nowNanoseconds: SystemClock.monotonic)
   }
 }

@@ -159,11 +159,7 @@ final class AdjSetter {
 extension EventTime {
   /// Now, on both clocks.
   static var now: EventTime {
-    func read(_ clock: clockid_t) -> Int64 {
-      var time = timespec()
-      clock_gettime(clock, &time)
-      return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-    }
-    return EventTime(wallNanoseconds: read(CLOCK_REALTIME), monotonicNanoseconds: read(CLOCK_MONOTONIC))
+    EventTime(
+      wallNanoseconds: SystemClock.nanoseconds(CLOCK_REALTIME), monotonicNanoseconds: SystemClock.monotonic)
   }
 }

@@ -16,8 +16,7 @@ final class ProtectionWatch {
   /// What was told of processes that cannot be changed, so that each round does not tell it again.
   private var told: Set<String> = []
   private var lostBefore: UInt64 = 0
-  /// Not told yet.
-  private var linesDropped: Int64 = 0
+  private let lines: CountedOutput
 
   init(
     protector: Protector, probe: ExecProbe?, journalPath: String, writer: any EventOutput, pollSeconds: Double,
@@ -27,6 +26,7 @@ final class ProtectionWatch {
     self.probe = probe
     setter = AdjSetter(protector: protector, journalPath: journalPath)
     self.writer = writer
+    lines = CountedOutput(writer)
     self.pollSeconds = pollSeconds
     deadline = duration.map { ProtectionWatch.now + $0 }
   }
@@ -151,12 +151,7 @@ final class ProtectionWatch {
 
   private func tell(_ event: Event) {
     if told.count > ProtectionWatch.toldMax { told.removeAll() }
-    if linesDropped > 0, writer.waitingDescriptor == nil {
-      let loss = Loss(
-        reason: .outputFull, kernelCount: 0, records: linesDropped, detail: "\(linesDropped) lines found no room")
-      if writer.write(.loss(loss), at: .now) { linesDropped = 0 }
-    }
-    if !writer.write(event, at: .now) { linesDropped += 1 }
+    lines.write(event)
   }
 
   /// Then all is forgotten, and may be told once more.

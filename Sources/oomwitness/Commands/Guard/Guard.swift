@@ -90,7 +90,7 @@ extension Guard {
       try domain.startHelpers(settings.preferences)
       try GuardSelfTest(domain: domain, settings: settings, teller: teller).run()
       let loop = GuardLoop(domain: domain, settings: settings, teller: teller)
-      let deadline = duration.map { GuardLoop.now + Int64($0 * 1e9) }
+      let deadline = duration.map { SystemClock.monotonic + Int64($0 * 1e9) }
       let heap = GuardHeap()
       loop.afterSignal = { heap.restore() }
       var kept: [[UInt8]] = []
