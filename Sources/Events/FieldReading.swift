@@ -35,7 +35,7 @@ struct CgroupFields {
 }
 
 extension CgroupRef {
-  fileprivate init?(_ json: inout JSONReader) throws(JSONReader.Fault) {
+  init?(_ json: inout JSONReader) throws(JSONReader.Fault) {
     var path = NameFields()
     var reference = CgroupRef()
     let isObject = try json.object { (json, key) throws(JSONReader.Fault) in
@@ -55,7 +55,7 @@ extension CgroupRef {
 }
 
 extension ContainerRef {
-  fileprivate init?(_ json: inout JSONReader) throws(JSONReader.Fault) {
+  init?(_ json: inout JSONReader) throws(JSONReader.Fault) {
     var id: String?
     var container = ContainerRef(runtime: nil, id: "")
     try json.object { (json, key) throws(JSONReader.Fault) in
@@ -78,9 +78,9 @@ extension ContainerRef {
 }
 
 extension PodRef {
-  fileprivate init(_ json: inout JSONReader) throws(JSONReader.Fault) {
+  init?(_ json: inout JSONReader) throws(JSONReader.Fault) {
     self.init()
-    try json.object { (json, key) throws(JSONReader.Fault) in
+    let isObject = try json.object { (json, key) throws(JSONReader.Fault) in
       switch key {
       case "namespace": namespace = try json.text()
       case "pod": pod = try json.text()
@@ -92,6 +92,7 @@ extension PodRef {
       }
       return true
     }
+    guard isObject else { return nil }
   }
 }
 

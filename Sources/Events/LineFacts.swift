@@ -5,24 +5,6 @@
 /// Read from the line itself, so that a line of an hour ago, from disk, is treated as one of now. What is absent in the
 /// line is nil here; of a line that is no JSON all is. Shape: docs/schema/oomwitness.v1.schema.json.
 package struct LineFacts: Hashable, Sendable {
-  /// A container, by the parts of it that are labels elsewhere.
-  package struct Container: Hashable, Sendable {
-    package var runtime: String?
-    package var id: String?
-    package var name: String?
-    package var image: String?
-  }
-
-  /// A pod of Kubernetes.
-  package struct Pod: Hashable, Sendable {
-    package var namespace: String?
-    package var name: String?
-    package var container: String?
-    package var uid: String?
-
-    package init() {}
-  }
-
   /// A process, and where it was.
   package struct Subject: Hashable, Sendable {
     package var pid: Int64?
@@ -31,8 +13,8 @@ package struct LineFacts: Hashable, Sendable {
     package var kernelCount: Int64?
     package var cgroup: KernelName?
     package var unit: String?
-    package var container: Container?
-    package var pod: Pod?
+    package var container: ContainerRef?
+    package var pod: PodRef?
   }
 
   package var type: String?
@@ -130,53 +112,11 @@ extension LineFacts.Subject {
     case "user": user = try json.text()
     case "kernel_count": kernelCount = try json.integer()
     case "systemd_unit": unit = try json.text()
-    case "cgroup":
-      var path: KernelName?
-      try json.object { (json, key) throws(JSONReader.Fault) in
-        switch key {
-        case "path": path = try json.text().map { KernelName($0) }
-        case "path_hex": path = try json.text().flatMap(KernelName.init(hex:)) ?? path
-        default: return false
-        }
-        return true
-      }
-      cgroup = path
-    case "container": container = try LineFacts.container(&json)
-    case "kubernetes": pod = try LineFacts.pod(&json)
+    case "cgroup": cgroup = try CgroupRef(&json)?.path
+    case "container": container = try ContainerRef(&json)
+    case "kubernetes": pod = try PodRef(&json)
     default: return false
     }
     return true
-  }
-}
-
-extension LineFacts {
-  fileprivate static func container(_ json: inout JSONReader) throws(JSONReader.Fault) -> Container? {
-    var container = Container()
-    let isObject = try json.object { (json, key) throws(JSONReader.Fault) in
-      switch key {
-      case "runtime": container.runtime = try json.text()
-      case "id": container.id = try json.text()
-      case "name": container.name = try json.text()
-      case "image": container.image = try json.text()
-      default: return false
-      }
-      return true
-    }
-    return isObject ? container : nil
-  }
-
-  fileprivate static func pod(_ json: inout JSONReader) throws(JSONReader.Fault) -> Pod? {
-    var pod = Pod()
-    let isObject = try json.object { (json, key) throws(JSONReader.Fault) in
-      switch key {
-      case "namespace": pod.namespace = try json.text()
-      case "pod": pod.name = try json.text()
-      case "container": pod.container = try json.text()
-      case "pod_uid": pod.uid = try json.text()
-      default: return false
-      }
-      return true
-    }
-    return isObject ? pod : nil
   }
 }

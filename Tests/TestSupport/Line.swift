@@ -4,7 +4,7 @@ import Testing
 
 /// One line of the stream, parsed by Foundation and not by us.
 public struct Line {
-  public let object: [String: Any]
+  public var object: [String: Any]
 
   public init(object: [String: Any]) { self.object = object }
 

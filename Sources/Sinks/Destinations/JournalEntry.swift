@@ -55,9 +55,9 @@ enum JournalEntry {
     add(.containerName, subject.container?.name)
     add(.containerImage, subject.container?.image)
     add(.namespace, subject.pod?.namespace)
-    add(.pod, subject.pod?.name)
+    add(.pod, subject.pod?.pod)
     add(.podContainer, subject.pod?.container)
-    add(.podUID, subject.pod?.uid)
+    add(.podUID, subject.pod?.podUID)
     if size == .whole { fields.append(JournalSink.Field(.event, Array(line.bytes.dropLast()))) }
     return fields
   }

@@ -72,7 +72,7 @@ struct SyslogMessage {
     add("unit", subject.unit)
     add("container", subject.container?.name ?? subject.container?.id)
     add("namespace", subject.pod?.namespace)
-    add("pod", subject.pod?.name)
+    add("pod", subject.pod?.pod)
     return bytes + [UInt8(ascii: "]")]
   }
 }

@@ -23,7 +23,7 @@ package struct HTTPBody {
     guard settings.format == .kubernetes else { return true }
     let facts = line.facts
     return facts.type == "oom_kill" && KubernetesEvent.isName(facts.subject.pod?.namespace)
-      && KubernetesEvent.isName(facts.subject.pod?.name)
+      && KubernetesEvent.isName(facts.subject.pod?.pod)
   }
 
   func bytes(_ lines: [DeliveredLine]) -> [UInt8] {

@@ -23,7 +23,7 @@ enum KubernetesEvent {
 
   static func bytes(_ line: DeliveredLine) -> [UInt8] {
     let facts = line.facts
-    let pod = facts.subject.pod ?? LineFacts.Pod()
+    let pod = facts.subject.pod ?? PodRef()
     let seconds = facts.wallNanoseconds ?? Int64(time(nil)) * 1_000_000_000
     let moment = String(RFC3339.text(wallNanoseconds: seconds).prefix(19)) + "Z"
     var json = JSONWriter(reserving: 4096)
@@ -38,8 +38,8 @@ enum KubernetesEvent {
         $0.field("apiVersion", "v1")
         $0.field("kind", "Pod")
         $0.field("namespace", pod.namespace)
-        $0.field("name", pod.name)
-        $0.field("uid", pod.uid)
+        $0.field("name", pod.pod)
+        $0.field("uid", pod.podUID)
         $0.field("fieldPath", pod.container.map { "spec.containers{\($0)}" })
       }
       json.field("type", "Warning")
@@ -68,7 +68,7 @@ enum KubernetesEvent {
     let sum = key.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     let digits = String(sum, radix: 16)
     let hex = String(repeating: "0", count: 16 - digits.count) + digits
-    return "\((facts.subject.pod?.name ?? "pod").prefix(236)).\(hex)"
+    return "\((facts.subject.pod?.pod ?? "pod").prefix(236)).\(hex)"
   }
 
   private static func message(_ sentence: String) -> String {

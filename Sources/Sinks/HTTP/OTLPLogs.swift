@@ -119,8 +119,8 @@ enum OTLPLogs {
     attribute("container.name", subject.container?.name, into: &json)
     attribute("container.image.name", subject.container?.image, into: &json)
     attribute("k8s.namespace.name", subject.pod?.namespace, into: &json)
-    attribute("k8s.pod.name", subject.pod?.name, into: &json)
-    attribute("k8s.pod.uid", subject.pod?.uid, into: &json)
+    attribute("k8s.pod.name", subject.pod?.pod, into: &json)
+    attribute("k8s.pod.uid", subject.pod?.podUID, into: &json)
     attribute("k8s.container.name", subject.pod?.container, into: &json)
     attribute("oomwitness.line", String(decoding: line.bytes.dropLast(), as: UTF8.self), into: &json)
   }
