@@ -68,15 +68,17 @@ def main() -> int:
     return 1 if failed or not lines else 0
 
 
-def get_system() -> Path:
-    """The guest's files as one archive; made once. It gets its name when it is whole."""
-    archive = cache_folder() / f"systemd-{SUITE}.cpio"
+def get_system(more: str = "") -> Path:
+    """The guest's files as one archive, made once, with `more` packages, as "python3,curl". It gets its name when it is whole."""
+    names = ["systemd", SUITE, *more.split(",")] if more else ["systemd", SUITE]
+    archive = cache_folder() / f"{'-'.join(names)}.cpio"
     if archive.exists():
         return archive
+    packages = f"{PACKAGES},{more}" if more else PACKAGES
     with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
         tree, new = Path(folder) / "root", Path(folder) / "new"
         print(f"systemd of {SUITE}: by debootstrap, once", flush=True)
-        subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, tree], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, tree], check=True, stdout=subprocess.DEVNULL)
         (tree / "init").symlink_to("/lib/systemd/systemd")
         omit = [word for pattern in LEFT_OUT for word in ("-not", "-path", pattern)]
         names = subprocess.run(["find", ".", "-xdev", *omit], cwd=tree, check=True, capture_output=True).stdout
