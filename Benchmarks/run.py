@@ -18,6 +18,7 @@ import time
 
 import bpfcost
 import containers
+import daemon
 import guard
 import history
 import latency
@@ -43,6 +44,7 @@ MEASURES = {
     "log": log.measure,
     "guard": guard.measure,
     "history": history.measure,
+    "daemon": daemon.measure,
     "vm": vm.measure,
 }
 

@@ -182,11 +182,25 @@ extension MetricPage {
       text.family("oomwitness_spool_failing", .gauge, "1 where lines are kept in memory alone, since the disk fails.")
       text.sample(.number(spool.isFailing ? 1 : 0))
     }
+    if let history = readings.history { write(history) }
     guard let programs = readings.programs else { return }
     text.family("oomwitness_bpf_run_seconds", .counter, "Time that our BPF programs took.")
     for program in programs { text.sample(.nanoseconds(program.runNanoseconds), ("program", program.name)) }
     text.family("oomwitness_bpf_runs", .counter, "How often our BPF programs ran.")
     for program in programs { text.sample(.number(program.runs), ("program", program.name)) }
+  }
+
+  private mutating func write(_ history: MetricReadings.History) {
+    text.family("oomwitness_history_bytes", .gauge, "Bytes in use in the file of the history.")
+    text.sample(.number(history.bytes))
+    text.family("oomwitness_history_lines", .counter, "Lines stored in the history.")
+    text.sample(.number(history.storedLines))
+    text.family("oomwitness_history_dropped_lines", .counter, "Lines that found no room while it could not be written.")
+    text.sample(.number(history.droppedLines))
+    text.family("oomwitness_history_files_set_aside", .counter, "Files of the history that were damaged.")
+    text.sample(.number(history.filesSetAside))
+    text.family("oomwitness_history_failing", .gauge, "1 where nothing can be stored in the history.")
+    text.sample(.number(history.isFailing ? 1 : 0))
   }
 
   private mutating func write(_ sinks: [MetricReadings.Sink]) {

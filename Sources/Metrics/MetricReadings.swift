@@ -36,6 +36,21 @@ package struct MetricReadings: Sendable {
     }
   }
 
+  /// Lines in the database of this host.
+  package struct History: Sendable {
+    package var bytes: Int64
+    package var storedLines: Int64
+    package var droppedLines: Int64
+    package var filesSetAside: Int64
+    /// Nothing can be stored at the moment.
+    package var isFailing: Bool
+
+    package init(bytes: Int64, storedLines: Int64, droppedLines: Int64, filesSetAside: Int64, isFailing: Bool) {
+      (self.bytes, self.storedLines, self.droppedLines) = (bytes, storedLines, droppedLines)
+      (self.filesSetAside, self.isFailing) = (filesSetAside, isFailing)
+    }
+  }
+
   /// What one BPF program took. Kernel: include/uapi/linux/bpf.h, struct bpf_prog_info.
   package struct Program: Sendable {
     package var name: String
@@ -50,6 +65,8 @@ package struct MetricReadings: Sendable {
   package var sinks: [Sink] = []
   /// Nil where there is none.
   package var spool: Spool?
+  /// Nil where there is none.
+  package var history: History?
   package var linesTaken: Int64 = 0
   package var linesRefused: Int64 = 0
   /// Nil where the kernel does not measure it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Events
+import History
 import KernelProbe
 import Metrics
 import Sinks
@@ -16,12 +17,17 @@ extension Wording {
 }
 
 extension MetricReadings {
-  init(_ status: DeliveryStatus, _ costs: [ProgramCosts.Cost]?) {
+  init(_ status: DeliveryStatus, _ kept: HistoryStatus?, _ costs: [ProgramCosts.Cost]?) {
     self.init()
     (linesTaken, linesRefused) = (status.linesTaken, status.linesRefused)
     programs = costs?.map { Program(name: $0.name, runs: $0.runs, runNanoseconds: $0.runNanoseconds) }
     spool = status.spool.map {
       Spool(bytes: $0.bytes, segments: $0.segments, isFailing: $0.failure != nil)
+    }
+    history = kept.map {
+      History(
+        bytes: $0.bytes, storedLines: $0.linesStored, droppedLines: $0.linesDropped, filesSetAside: $0.filesSetAside,
+        isFailing: $0.failure != nil)
     }
     sinks = status.destinations.map {
       let isUp =

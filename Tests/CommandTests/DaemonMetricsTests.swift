@@ -238,6 +238,25 @@ struct DaemonMetricsTests {
     #expect(shown.output.contains("metrics          \(section.said)\n"), "\(shown.output)")
   }
 
+  @Test("--metrics listens whatever the file says, and keeps what else the file has")
+  func commandLine() {
+    for (section, said) in [
+      ("metrics: false", "[::1]:80"), ("", "[::1]:80"),
+      ("metrics: {listen: '127.0.0.1:9755', textfile: /a/b.prom}", "[::1]:80, /a/b.prom every 15 s"),
+    ] {
+      let path = Python.temporaryFile("\(section)\n")
+      defer { unlink(path) }
+      let shown = Program.run(
+        Program.oomwitness, ["daemon", "--check-config", "--config", path, "--metrics", "[::1]:80"])
+      #expect(shown.status == 0, "\(shown.errors)")
+      #expect(shown.output.contains("metrics          \(said)\n"), "\(shown.output)")
+    }
+    for address in ["0.0.0.0:9755", "localhost:80", "unix:here"] {
+      let shown = Program.run(Program.oomwitness, ["daemon", "--check-config", "--metrics", address])
+      #expect(shown.status == 64 && shown.errors.contains(address), "\(shown.errors)")
+    }
+  }
+
   static let refused = [
     Section(
       metrics: "{listen: '0.0.0.0:9755'}",

@@ -62,7 +62,7 @@ import Testing
         })
     }
     let declared = alerts("deploy/prometheus/alerts.yaml", "- alert: ")
-    #expect(declared.count == 16)
+    #expect(declared.count == 17)
     // Each is held twice at least: where it is to be quiet, and where it is not.
     #expect(alerts("Tests/Metrics/alerts.test.yaml", " alertname: ") == declared)
   }

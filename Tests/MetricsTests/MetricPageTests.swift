@@ -27,6 +27,7 @@ import Testing
         droppedLines: 3, failures: 4),
     ]
     readings.spool = .init(bytes: 65_536, segments: 2, isFailing: false)
+    readings.history = .init(bytes: 8192, storedLines: 4, droppedLines: 1, filesSetAside: 0, isFailing: true)
     readings.programs = [.init(name: "fentry:oom_kill_process", runs: 3, runNanoseconds: 12_345)]
     return readings
   }

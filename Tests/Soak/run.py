@@ -2,11 +2,11 @@
 """The daemon through bad hours: what all receivers got together has to be what the kernel counted, no more and no less.
 
     python3 Tests/Soak/run.py --minutes 5            in CI
-    python3 Tests/Soak/run.py --minutes 120 --kills 20000
+    python3 Tests/Soak/guest.py                      in a guest, with clock steps: two hours, 20,000 kills
 
 Real kills in a control group of our own. Meanwhile receivers are taken away and brought back, the disk of the state fills up,
 the daemon gets SIGKILL (each minute), SIGHUP, and its file of events is moved away. In the last quarter it lives on, so that its memory and
-descriptors can be looked at. With --clock the clock of the host jumps, an hour back and forth: for machines of their own.
+descriptors can be looked at. With --clock the clock of the host jumps, an hour forth and back: for machines of their own.
 
 A line is in the union once, by its stream and number. A line that is no JSON is a fault, as is one that a receiver never got, a victim that
 nobody told of, and a sum of `kernel_count` that is not the growth of /proc/vmstat's oom_kill.
@@ -28,10 +28,11 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUP_BYTES = 8 << 20
-STATE_BYTES = 48 << 20
+GROUP_BYTES = 4 << 20
+STATE_BYTES = 64 << 20
 
 
 def cgroup_folder() -> Path:
@@ -160,7 +161,8 @@ class Daemon:
         self.config = work / "config.yaml"
         self.config.write_text(f"""
 state_directory: {self.state}
-pressure: false
+spool: {{max_size: 24M}}
+history: {{max_size: 16M}}
 sinks:
   - {{type: file, path: {work}/events}}
   - {{type: stream, address: "tcp:127.0.0.1:{tcp.port}"}}
@@ -216,7 +218,7 @@ sinks:
 
 def make_kill(folder: Path) -> int:
     """The pid of the one that was killed."""
-    command = f"echo $$ >'{folder}/cgroup.procs'; exec '{sys.executable}' -ISc 'x = bytearray(64 << 20)'"
+    command = f"echo $$ >'{folder}/cgroup.procs'; exec dd if=/dev/zero of=/dev/null bs=64M count=1"
     process = subprocess.Popen(["/bin/sh", "-c", command], stderr=subprocess.DEVNULL)
     process.wait()
     return process.pid
@@ -232,9 +234,7 @@ class Trouble:
 
     def next(self) -> None:
         """One piece of trouble, in turn."""
-        kinds = [self.receivers, self.rotate, self.disk, self.reload, self.receivers, self.kill]
-        if self.clock:
-            kinds.insert(3, self.step)
+        kinds = [self.receivers, self.rotate, self.disk, self.reload, self.step if self.clock else self.receivers, self.kill]
         kinds[self.round % len(kinds)]()
         self.round += 1
 
@@ -275,29 +275,51 @@ class Trouble:
 
     def step(self) -> None:
         now = time.time()
-        time.clock_settime(time.CLOCK_REALTIME, now + (3600 if self.round % 2 else -3600))
+        time.clock_settime(time.CLOCK_REALTIME, now + (-3600 if self.done["clock moved by an hour"] % 2 else 3600))
         self.done["clock moved by an hour"] += 1
 
 
-def judge(name: str, lines: list[bytes], faults: list[str]) -> dict[tuple[str, int], dict]:
+class Told(NamedTuple):
+    """What of a line is judged: two hours of whole ones would fill the memory of a small machine."""
+
+    type: str
+    boot_id: str
+    monotonic_ns: int
+    kernel_count: int
+    pid: int | None
+    comm: str | None
+
+
+def read(line: bytes) -> tuple[tuple[str, int], Told]:
+    event = json.loads(line)
+    victim = event.get("victim", {}) if event["type"] == "oom_kill" else {}
+    told = Told(
+        event["type"], event["boot_id"], event["monotonic_ns"], victim.get("kernel_count") or event.get("kernel_count", 0),
+        victim.get("pid"), victim.get("comm"),
+    )
+    return (event["stream"], event["seq"]), told
+
+
+def judge(name: str, lines: list[bytes], faults: list[str]) -> dict[tuple[str, int], Told]:
     """The lines of one receiver, each once."""
-    union: dict[tuple[str, int], dict] = {}
+    union: dict[tuple[str, int], Told] = {}
     for line in lines:
         try:
-            event = json.loads(line)
-        except json.JSONDecodeError:
-            faults.append(f"{name}: a line that is no JSON: {line[:80]!r}")
+            key, told = read(line)
+        except (ValueError, KeyError) as error:
+            faults.append(f"{name}: a line that is none ({error}): {line[:80]!r}")
             continue
-        union[event["stream"], event["seq"]] = event
+        if union.setdefault(key, told) != told:
+            faults.append(f"{name}: two lines under one number {key}: {union[key]}, {told}")
     return union
 
 
-def held_against_kernel(union: dict, growth: int, faults: list[str]) -> int:
+def held_against_kernel(union: dict[tuple[str, int], Told], growth: int, faults: list[str]) -> int:
     """How many kills came under two numbers: what was told while the disk was full, before a SIGKILL, is told again."""
-    kills = [event for event in union.values() if event["type"] == "oom_kill"]
-    each = {(event["boot_id"], event["victim"]["pid"], event["victim"]["comm"]): event for event in kills}
-    told = sum(event["victim"]["kernel_count"] for event in each.values())
-    lost = sum(event["kernel_count"] for event in union.values() if event["type"] == "loss")
+    kills = [told for told in union.values() if told.type == "oom_kill"]
+    each = {(kill.boot_id, kill.pid, kill.comm): kill for kill in kills}
+    told = sum(kill.kernel_count for kill in each.values())
+    lost = sum(line.kernel_count for line in union.values() if line.type == "loss")
     if told + lost != growth:
         faults.append(f"union: kernel {growth}, told {told}, lost {lost}")
     return len(kills) - len(each)
@@ -345,10 +367,10 @@ def main() -> int:
             daemon.close()
             folder.rmdir()
         errors = (Path(name) / "errors").read_text()
-        since = min(event["time"] for event in results["file"].values() if event["type"] == "stream_start")
-        union = {key: event for part in results.values() for key, event in part.items() if event["time"] >= since}
+        since = min(told.monotonic_ns for told in results["file"].values() if told.type == "stream_start")
+        union = {key: told for part in results.values() for key, told in part.items() if told.monotonic_ns >= since}
         again = held_against_kernel(union, growth, faults)
-        told = {event["victim"]["pid"] for event in union.values() if event["type"] == "oom_kill"}
+        told = {line.pid for line in union.values() if line.type == "oom_kill"}
         for pid, moment in victims:
             if pid not in told:
                 lives = ", ".join(f"{moment - life:.2f} s" for life in daemon.begun if life < moment)
@@ -365,6 +387,8 @@ def main() -> int:
     print("; ".join(f"{what}: {count}" for what, count in trouble.done.items()))
     for fault in faults:
         print(f"FAULT {fault}", file=sys.stderr)
+    if faults:
+        print(f"the daemon said, at last: {errors[-2000:]}", file=sys.stderr)
     return 1 if faults else 0
 
 
@@ -372,6 +396,7 @@ def soak(options, folder: Path, daemon: Daemon, trouble: Trouble) -> list[tuple[
     """Kills at an even rate, trouble now and then but in the last quarter; pids and moments of the victims."""
     began, seconds, made, victims = time.monotonic(), options.minutes * 60, 0, []
     next_trouble = next_sample = began + options.every
+    next_word = began + 60
     worker: threading.Thread | None = None
     while time.monotonic() - began < seconds or made < options.kills:
         passed = time.monotonic() - began
@@ -386,6 +411,9 @@ def soak(options, folder: Path, daemon: Daemon, trouble: Trouble) -> list[tuple[
             worker = threading.Thread(target=trouble.next)
             worker.start()
             next_trouble = now + options.every
+        if now >= next_word:
+            print(f"soak: {passed / 60:.0f} min, {made} kills, {daemon.lives} lives", file=sys.stderr, flush=True)
+            next_word += 60
         if now >= next_sample and isQuiet:
             daemon.sample()
             next_sample = now + max(1, seconds / 400)

@@ -52,7 +52,7 @@ package final class DeliveryLoop: Sendable {
 
   /// Takes one line, `\n` included, from any thread; holds a lock for as long as an array takes to be appended to.
   ///
-  /// - Returns: false where there was no room for it, which is told as a loss.
+  /// - Returns: false where there was no room for it: who put it tells of the loss.
   package func put(_ line: [UInt8]) -> Bool { mailbox.put(line) }
 
   /// Files are opened anew (SIGHUP).

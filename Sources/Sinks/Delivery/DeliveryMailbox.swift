@@ -47,7 +47,6 @@ final class DeliveryMailbox: Sendable {
         contents.bytes + line.count <= bytesMax
       else {
         contents.linesRefused += 1
-        DeliveryMailbox.add(DeliveryLoss(destination: nil, reason: .full, lines: 1), to: &contents.losses)
         return (false, false)
       }
       contents.lines.append(line)

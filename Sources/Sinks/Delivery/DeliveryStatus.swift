@@ -36,7 +36,7 @@ package enum DestinationState: Hashable, Sendable {
 /// What was lost on the way to a destination, since it was asked for last.
 package struct DeliveryLoss: Hashable, Sendable {
   package enum Reason: Hashable, Sendable {
-    /// The spool was full, or the memory where there is none; or the lines came faster than the delivery took them.
+    /// The spool was full, or the memory where there is none.
     case full
     /// Records of the spool were damaged.
     case damaged
@@ -45,8 +45,8 @@ package struct DeliveryLoss: Hashable, Sendable {
     /// The destination has ended; of what comes after that only the status tells.
     case ended
   }
-  /// Nil: it concerns all of them.
-  package var destination: String?
+  /// By its name.
+  package var destination: String
   package var reason: Reason
   /// Before its filter: which of them it would have had is not known.
   package var lines: Int64

@@ -24,11 +24,22 @@ struct Daemon: ParsableCommand {
 
   @Option(help: ArgumentHelp("What to do.", valueName: "file"))
   var config = "/etc/oomwitness/config.yaml"
+  @Option(
+    help: ArgumentHelp(
+      "Offer metrics here, whatever the file says: 127.0.0.1:9755, [::1]:9755 or unix:/PATH.", valueName: "address"))
+  var metrics: MetricAddress?
   @Flag(help: "Only read the configuration, and print what was understood.")
   var checkConfig = false
 
+  func validate() throws {
+    guard let metrics, !metrics.isLocal else { return }
+    throw ValidationError(
+      "--metrics \(metrics.text) can be reached from other hosts, and nothing asks them who they are: write it into the "
+        + "configuration, as metrics: {listen: '\(metrics.text)', allow_remote: true}.")
+  }
+
   func run() throws {
-    let settings = try DaemonSettings(path: config)
+    let settings = try DaemonSettings(path: config, metricsAddress: metrics)
     if checkConfig { return try StandardOutput.show(settings.text) }
     Capability.keepFromChildren()
     let signals = StopSignals(and: [SIGHUP])
@@ -53,8 +64,8 @@ struct Daemon: ParsableCommand {
     options.wasTold = told.take
     do throws(SinkError) { try delivery.start() } catch { throw Diagnostic.fail(Wording.sentence(error)) }
     let supervisor = Supervisor(
-      path: config, settings: settings, hub: hub, delivery: delivery, history: history, book: book
-    ) { MetricReadings(delivery.status(), costs.read()) }
+      settings: settings, hub: hub, delivery: delivery, history: history, book: book
+    ) { [kept = history?.inbox] in MetricReadings(delivery.status(), kept?.status, costs.read()) }
     try supervisor.run(signals) { stop, heartbeat in
       settings.trace.witness(
         host, kernel, output: HubOutput(hub, heartbeat), options: options, stop: stop, beat: heartbeat.beat,
@@ -97,4 +108,8 @@ struct Daemon: ParsableCommand {
       throw Diagnostic.fail(Wording.sentence(error))
     }
   }
+}
+
+extension MetricAddress: ExpressibleByArgument {
+  package init?(argument: String) { self.init(argument) }
 }

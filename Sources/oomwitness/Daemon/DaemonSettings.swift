@@ -4,10 +4,14 @@ import Configuration
 import Events
 import History
 import Host
+import Metrics
 import Sinks
 
 /// What the daemon is to do: its configuration, with each section understood by the command that it is named after.
 struct DaemonSettings {
+  /// Of the command line: where the configuration is, and where metrics are offered whatever it says.
+  private let path: String
+  private let metricsAddress: MetricAddress?
   let file: DaemonFile
   var trace: Trace
   var pressure: Pressure.Watch?
@@ -18,7 +22,7 @@ struct DaemonSettings {
   let spoolBytesMax: Int64?
   /// Nil where it is off.
   let history: HistorySettings?
-  let metrics: MetricsSettings?
+  private(set) var metrics: MetricsSettings?
 
   /// What only a command line can want: the daemon has one stream, and ends when it is told to.
   private static let notOurs: Set<String> = [
@@ -27,7 +31,8 @@ struct DaemonSettings {
   ]
 
   /// - Throws: exit status 64 with a sentence that has file, line and column.
-  init(path: String) throws {
+  init(path: String, metricsAddress: MetricAddress?) throws {
+    (self.path, self.metricsAddress) = (path, metricsAddress)
     let bytes: [UInt8]
     do throws(HostError) {
       bytes = try GivenFile.contents(path)
@@ -55,7 +60,14 @@ struct DaemonSettings {
       throw Diagnostic.fail(Wording.sentence(error), ExitCode.validationFailure)
     }
     trace.probe.sinceBoot = true
+    if let metricsAddress {
+      if metrics == nil { metrics = MetricsSettings() }
+      metrics!.listen = metricsAddress
+    }
   }
+
+  /// The same of the file as it is now.
+  func readAgain() throws -> DaemonSettings { try DaemonSettings(path: path, metricsAddress: metricsAddress) }
 
   /// What delivery is bounded by.
   var delivery: DeliverySettings {

@@ -8,7 +8,7 @@ enum DeliveryWording {
   /// What was lost, as an event of the stream itself.
   static func event(_ loss: DeliveryLoss) -> Loss {
     let lines = loss.lines == 1 ? "1 line" : "\(loss.lines) lines"
-    let whose = loss.destination.map { "sink \($0): \(lines)" } ?? "all sinks: \(lines)"
+    let whose = "sink \(loss.destination): \(lines)"
     return switch loss.reason {
     case .full:
       made(

@@ -11,7 +11,7 @@ import Synchronization
 /// What a daemon that was killed had told and not yet stored is in the spool, and is stored at the next start; a line that is
 /// there already is not stored again.
 final class HistoryLoop {
-  /// Lines on their way from the loops to the thread.
+  /// Lines on their way from the loops to the thread, and how it fares.
   final class Inbox: Sendable {
     private static let bytesMax = 4 * 1024 * 1024
 
@@ -23,6 +23,12 @@ final class HistoryLoop {
 
     let wakeUp = WakeUp()
     private let contents = Mutex(Contents())
+    private let told = Mutex(HistoryStatus())
+
+    /// When it last went round.
+    var status: HistoryStatus { told.withLock { $0 } }
+
+    fileprivate func tell(_ status: HistoryStatus) { told.withLock { $0 = status } }
 
     /// Never waits; what finds no room is counted.
     func put(_ line: [UInt8]) {
@@ -62,6 +68,7 @@ final class HistoryLoop {
       inbox.wakeUp.clear()
       takeLines()
       keeper.step()
+      tell(keeper.store.status)
       var descriptors = [
         pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
         pollfd(fd: inbox.wakeUp.descriptor, events: Int16(POLLIN), revents: 0),
@@ -70,8 +77,15 @@ final class HistoryLoop {
       if descriptors[0].revents != 0 { break }
     }
     takeLines()
-    let lost = keeper.close().linesDropped + linesDropped
+    tell(keeper.close())
+    let lost = inbox.status.linesDropped
     if lost > 0 { Diagnostic.say("\(lost) lines found no room in the history") }
+  }
+
+  private func tell(_ status: HistoryStatus) {
+    var status = status
+    status.linesDropped += linesDropped
+    inbox.tell(status)
   }
 
   private func takeLines() {

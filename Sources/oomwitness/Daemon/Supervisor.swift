@@ -16,7 +16,6 @@ final class Supervisor {
   /// How often losses of delivery are looked for.
   private static let roundNanoseconds: Int64 = 10_000_000_000
 
-  private let path: String
   private var settings: DaemonSettings
   private let delivery: DeliveryLoop
   private let notifier = ServiceNotifier()
@@ -25,18 +24,19 @@ final class Supervisor {
   private var running: [LoopThread] = []
   private var retryAt: Int64?
   private let watcher = WakeUp()
+  /// Of delivery, not told yet.
+  private var losses: [DeliveryLoss] = []
   private let metrics: MetricsService
   private let history: HistoryLoop?
   private var keeper: LoopThread?
 
   init(
-    path: String, settings: DaemonSettings, hub: EventHub, delivery: DeliveryLoop, history: HistoryLoop?,
+    settings: DaemonSettings, hub: EventHub, delivery: DeliveryLoop, history: HistoryLoop?,
     book: MetricBook,
     readings: @escaping @Sendable () -> MetricReadings
   ) {
     metrics = MetricsService(book: book, watcher: watcher, readings: readings)
-    (self.path, self.settings) = (path, settings)
-    (self.delivery, self.history) = (delivery, history)
+    (self.settings, self.delivery, self.history) = (settings, delivery, history)
     loops = DaemonLoops(hub: hub)
     output = HubOutput(hub, Heartbeat(patienceSeconds: DaemonLoops.patienceSeconds))
   }
@@ -119,9 +119,8 @@ final class Supervisor {
 
   /// What was lost on the way to destinations becomes lines of the stream.
   private func tellLosses() {
-    for loss in delivery.takeLosses() {
-      _ = output.write(.loss(DeliveryWording.event(loss)), at: .now)
-    }
+    losses += delivery.takeLosses()
+    while let loss = losses.first, output.write(.loss(DeliveryWording.event(loss)), at: .now) { losses.removeFirst() }
     output.flush()
   }
 
@@ -148,7 +147,7 @@ final class Supervisor {
     notifier.tell("RELOADING=1", "MONOTONIC_USEC=\(SystemClock.monotonic / 1000)")
     defer { tellReady() }
     delivery.reopen()
-    guard let new = try? DaemonSettings(path: path), let ready = try? loops.make(new) else {
+    guard let new = try? settings.readAgain(), let ready = try? loops.make(new) else {
       Diagnostic.say("the configuration is as it was")
       return
     }
