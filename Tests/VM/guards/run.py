@@ -10,7 +10,7 @@ earlyoom and nohang come from this machine's own apt, and are unpacked, not inst
 `--repeat` times; times are medians. When a signal is sent the kernel's own tracing says, for all guards alike; the rest is what
 load.c sees, which looks every two milliseconds. Under emulation times are larger than on any host, and comparable with each
 other alone. A machine has one processor: qemu runs two of them in turns of up to 100 ms, which hides all else. Two machines run at
-once, with all right of way that this host can give (nice -20), so that what else it does weighs little: 22 minutes in all.
+once, with all right of way that this host can give (nice -20), so that what else it does weighs little: 14 minutes in all.
 """
 
 from __future__ import annotations
