@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "Tests/VM"))
 
-from guest_image import BUSYBOX, Archive
+from guest_image import BUSYBOX, GUEST, Archive, compiled
 from kernels import KernelError, get_kernel
 from machine import end_with_parent
 
@@ -42,7 +42,7 @@ echo "1 4 1 7" >/proc/sys/kernel/printk
 echo 1 >/proc/sys/vm/overcommit_memory
 /job/busybox ip link set lo up
 . /job/settings
-python3 /job/Tests/Soak/run.py --clock --binary /usr/bin/oomwitness --minutes "$MINUTES" --kills "$KILLS" --every "$EVERY"
+python3 /job/Tests/Soak/run.py --clock --binary /usr/bin/oomwitness --hog /job/hog --minutes "$MINUTES" --kills "$KILLS" --every "$EVERY"
 echo "{LAST}$?"
 /job/busybox poweroff -f
 """
@@ -87,6 +87,7 @@ def job(options: argparse.Namespace) -> bytes:
         stripped = Path(folder) / "oomwitness"
         subprocess.run(["strip", "-o", stripped, options.binary], check=True)
         archive.add("/usr/bin/oomwitness", stripped.read_bytes())
+        archive.add("/job/hog", compiled(GUEST / "hog.c", Path(folder) / "hog").read_bytes())
     archive.add("/job/Tests/Soak/run.py", Path(__file__).with_name("run.py").read_bytes())
     archive.add("/job/busybox", BUSYBOX.read_bytes())
     archive.add("/job/init", INIT.encode())

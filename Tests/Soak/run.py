@@ -166,7 +166,7 @@ history: {{max_size: 16M}}
 sinks:
   - {{type: file, path: {work}/events}}
   - {{type: stream, address: "tcp:127.0.0.1:{tcp.port}"}}
-  - {{type: http, url: "http://127.0.0.1:{http.port}/"}}
+  - {{type: http, url: "http://127.0.0.1:{http.port}/", per_minute: 30}}
 """)
         self.errors = (work / "errors").open("ab")
         self.lives = 0
@@ -216,12 +216,19 @@ sinks:
         return [line for path in self.work.glob("events*") for line in path.read_bytes().splitlines(keepends=True)]
 
 
-def make_kill(folder: Path) -> int:
+def make_kill(hog: Path, folder: Path) -> int:
     """The pid of the one that was killed."""
-    command = f"echo $$ >'{folder}/cgroup.procs'; exec dd if=/dev/zero of=/dev/null bs=64M count=1"
-    process = subprocess.Popen(["/bin/sh", "-c", command], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([hog, f"join={folder}", "anon=64"], stderr=subprocess.DEVNULL)
     process.wait()
     return process.pid
+
+
+def compiled_hog(folder: Path) -> Path:
+    """The static hog of the guests."""
+    sys.path.append(str(ROOT / "Tests/VM"))
+    from guest_image import GUEST, compiled
+
+    return compiled(GUEST / "hog.c", folder / "hog")
 
 
 class Trouble:
@@ -345,10 +352,12 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=600)
     parser.add_argument("--every", type=float, default=10, help="seconds from one piece of trouble to the next")
     parser.add_argument("--clock", action="store_true")
+    parser.add_argument("--hog", type=Path, help="who takes memory; Tests/VM/guest/hog.c, compiled here, otherwise")
     parser.add_argument("--binary", type=Path, default=ROOT / ".build/release/oomwitness")
     options = parser.parse_args()
     folder, faults = cgroup_folder(), []
     with tempfile.TemporaryDirectory(prefix="oomwitness-soak-") as name:
+        options.hog = options.hog or compiled_hog(Path(name))
         tcp, http = TCP(), HTTP()
         daemon = Daemon(options.binary, Path(name), tcp, http)
         try:
@@ -401,7 +410,7 @@ def soak(options, folder: Path, daemon: Daemon, trouble: Trouble) -> list[tuple[
     while time.monotonic() - began < seconds or made < options.kills:
         passed = time.monotonic() - began
         if made < options.kills and passed >= made * seconds / options.kills:
-            victims.append((make_kill(folder), time.monotonic()))
+            victims.append((make_kill(options.hog, folder), time.monotonic()))
             made += 1
         else:
             time.sleep(0.01)
@@ -412,7 +421,8 @@ def soak(options, folder: Path, daemon: Daemon, trouble: Trouble) -> list[tuple[
             worker.start()
             next_trouble = now + options.every
         if now >= next_word:
-            print(f"soak: {passed / 60:.0f} min, {made} kills, {daemon.lives} lives", file=sys.stderr, flush=True)
+            got = ", ".join(f"{len(receiver.lines)} lines by {receiver.name}" for receiver in (trouble.tcp, trouble.http))
+            print(f"soak: {passed / 60:.0f} min, {made} kills, {daemon.lives} lives, {got}", file=sys.stderr, flush=True)
             next_word += 60
         if now >= next_sample and isQuiet:
             daemon.sample()

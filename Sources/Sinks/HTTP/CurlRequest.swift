@@ -8,6 +8,10 @@ import Glibc
 /// curl gets URL, headers and names of files by its configuration on standard input, so that no secret is in its arguments,
 /// which everybody sees, and the body as an open file of no name. Source: curl(1), --config; memfd_create(2).
 package struct CurlRequest: Sendable {
+  /// Not /dev/fd, which is a link to it that somebody has to make: a small guest had none, and of a file that is not there
+  /// curl 7.88 sends an empty body, with success.
+  private static let openFiles = "/proc/self/fd"
+
   package var url: String
   /// NAME: VALUE each.
   package var headers: [String]
@@ -39,6 +43,9 @@ package struct CurlRequest: Sendable {
   private func bodyFile() throws(SinkError) -> Int32 {
     func failure() -> SinkError { .system(operation: "make", path: KernelName("a file in memory"), errno: errno) }
     let closeOnExec: UInt32 = 1
+    guard access(CurlRequest.openFiles, X_OK) == 0 else {
+      throw .system(operation: "look into", path: KernelName(CurlRequest.openFiles), errno: errno)
+    }
     let file = clinux_memfd_create("oomwitness", closeOnExec)
     guard file >= 0 else { throw failure() }
     var written = 0
@@ -65,7 +72,7 @@ package struct CurlRequest: Sendable {
     if let caFile { lines.append(CurlRequest.line("cacert", caFile)) }
     if let certificateFile { lines.append(CurlRequest.line("cert", certificateFile)) }
     if let keyFile { lines.append(CurlRequest.line("key", keyFile)) }
-    lines.append(CurlRequest.line("data-binary", "@/dev/fd/3"))
+    lines.append(CurlRequest.line("data-binary", "@\(CurlRequest.openFiles)/3"))
     return Array(lines.joined())
   }
 

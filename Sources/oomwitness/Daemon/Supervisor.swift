@@ -11,6 +11,8 @@ import Sinks
 final class Supervisor {
   /// A loop that ended by itself is made anew after so long.
   private static let retryNanoseconds: Int64 = 30_000_000_000
+  /// A sink that is down for so long is said.
+  private static let downNanoseconds: Int64 = 30_000_000_000
   /// What destinations get at the end, beside what the spool keeps.
   private static let finishMilliseconds = 5000
   /// How often losses of delivery are looked for.
@@ -24,6 +26,8 @@ final class Supervisor {
   private var running: [LoopThread] = []
   private var retryAt: Int64?
   private let watcher = WakeUp()
+  /// Those of which it was said.
+  private var sinksDown: Set<String> = []
   /// Of delivery, not told yet.
   private var losses: [DeliveryLoss] = []
   private let metrics: MetricsService
@@ -105,6 +109,7 @@ final class Supervisor {
       reload()
     }
     tellLosses()
+    saySinks()
     mend()
     metrics.mend()
     if let stuck = ([main] + running + metrics.threads + [keeper].compactMap { $0 }).first(where: {
@@ -122,6 +127,19 @@ final class Supervisor {
     losses += delivery.takeLosses()
     while let loss = losses.first, output.write(.loss(DeliveryWording.event(loss)), at: .now) { losses.removeFirst() }
     output.flush()
+  }
+
+  /// That a sink takes nothing, and that it does again.
+  private func saySinks() {
+    for sink in delivery.status().destinations {
+      switch sink.state {
+      case .down(let since, let failure) where SystemClock.monotonic - since >= Supervisor.downNanoseconds:
+        guard sinksDown.insert(sink.name).inserted else { continue }
+        Diagnostic.say("sink \(sink.name) takes no lines, they wait: \(DeliveryWording.sentence(failure))")
+      case .up where sinksDown.remove(sink.name) != nil: Diagnostic.say("sink \(sink.name) takes lines again")
+      default: continue
+      }
+    }
   }
 
   /// A loop that ended by itself, as when its control group went, comes again.
