@@ -135,7 +135,7 @@ history: {}
 metrics: {listen: 'unix:@W@/metrics.sock'}
 pressure: {}
 guard: {dry_run: true}
-protect: {preset: [sshd], dry_run: true}
+protect: {preset: [sshd]}
 """
 SINKS = """
 sinks:
@@ -211,7 +211,7 @@ def arrivals_of(section, options):
 def measure(options):
     section = Section(
         "The daemon",
-        f"At rest: tracer, log, pressure, guard and protection (both without acting), history, metrics, three sinks whose receivers are there; {REST_SECONDS} s",
+        f"At rest: tracer, log, pressure, guard (a dry run), protection (a preset that matches nobody here), history, metrics, three sinks whose receivers are there; {REST_SECONDS} s",
         f"after {options.kills} kills; CPU time of all threads by schedstat. To each sink: {options.kills} kills, ten a second, receivers in the bench's own",
         "process (Python: its waking up and one thread at a time are in the figures); the file by inotify; http by one curl(1) a request.")
     at_rest(section, options)

@@ -43,7 +43,8 @@ static inline int clinux_start_thread(pthread_t *joined, size_t stack_bytes, voi
   return status;
 }
 
-// Declared only with _GNU_SOURCE. Source: sched_setaffinity(2), gettid(2).
+// Declared only with _GNU_SOURCE. Source: sched_setaffinity(2), gettid(2), pthread_setname_np(3).
+int pthread_setname_np(pthread_t thread, const char *name);
 int sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 pid_t gettid(void);
@@ -57,7 +58,6 @@ ssize_t tee(int from, int to, size_t bytes, unsigned int flags);
 static inline int clinux_kcmp(pid_t one, pid_t other, int type) {
   return (int)syscall(SYS_kcmp, one, other, type, 0, 0);
 }
-
 
 // Declared only with _GNU_SOURCE. Source: accept4(2).
 struct sockaddr;

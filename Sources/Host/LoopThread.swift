@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// One loop on a thread of its own, with a descriptor that asks it to end.
+/// One loop on a thread of its own, which has its name in ps(1) and top(1), with a descriptor that asks it to end.
 ///
 /// Source: pthread_create(3).
 package final class LoopThread {
@@ -11,10 +11,13 @@ package final class LoopThread {
   ///
   /// Unchecked: made by one thread, which hands it to another and forgets it.
   private final class Body: @unchecked Sendable {
+    let name: String
     let run: (Int32) throws -> Void
     let state: State
 
-    init(_ run: @escaping (Int32) throws -> Void, _ state: State) { (self.run, self.state) = (run, state) }
+    init(_ name: String, _ run: @escaping (Int32) throws -> Void, _ state: State) {
+      (self.name, self.run, self.state) = (name, run, state)
+    }
   }
 
   private final class State: Sendable {
@@ -44,11 +47,12 @@ package final class LoopThread {
     (self.name, self.heartbeat) = (name, heartbeat)
     state = State(watcher: watcher)
     guard state.stop.descriptor >= 0 else { return nil }
-    let body = Unmanaged.passRetained(Body(run, state))
+    let body = Unmanaged.passRetained(Body(name, run, state))
     let status = clinux_start_thread(
       &thread, LoopThread.stackBytes,
       { context in
         let body = Unmanaged<Body>.fromOpaque(context!).takeRetainedValue()
+        pthread_setname_np(pthread_self(), body.name)
         try? body.run(body.state.stop.descriptor)
         body.state.hasEnded.store(true, ordering: .releasing)
         body.state.watcher.wake()

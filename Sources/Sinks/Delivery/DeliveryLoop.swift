@@ -34,6 +34,7 @@ package final class DeliveryLoop: Sendable {
     let status = clinux_start_thread(
       &made, DeliveryLoop.stackBytes,
       { context in
+        pthread_setname_np(pthread_self(), "delivery")
         Unmanaged<DeliveryWork>.fromOpaque(context!).takeRetainedValue().core.run()
         return nil
       }, context.toOpaque())
