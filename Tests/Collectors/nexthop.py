@@ -40,6 +40,10 @@ class NextHop:
 
             def do_POST(handler):
                 body = handler.rfile.read(int(handler.headers["Content-Length"]))
+                if hop.server is None:
+                    # Gone: a connection that was kept open ends without an answer.
+                    handler.close_connection = True
+                    return
                 status = next(statuses) if hop.is_refusing else 200
                 if status == 200:
                     hop.take(gzip.decompress(body) if handler.headers.get("Content-Encoding") == "gzip" else body)

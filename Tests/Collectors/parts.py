@@ -22,12 +22,12 @@ class Failure(Exception):
     pass
 
 
-def wait(what: str, ready: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
+def wait(what: str, ready: Callable[[], object], seconds: float = PATIENCE_SECONDS, pause: float = 0.2) -> None:
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:
             raise Failure(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.2)
+        time.sleep(pause)
 
 
 def answers(port: int) -> bool:
@@ -50,13 +50,12 @@ class Part:
         self.log = work / f"{name}.log"
         self.process: subprocess.Popen | None = None
         self.wanted = False
-        self.starts = 0
+        self.failures = 0
         self.keeper: threading.Thread | None = None
 
     def spawn(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.options)
-        self.starts += 1
 
     def start(self) -> None:
         self.wanted = True
@@ -78,6 +77,7 @@ class Part:
         while self.wanted:
             if self.process.wait() == 0 or not self.wanted:
                 return
+            self.failures += 1
             time.sleep(self.pause)
             if self.wanted:
                 self.spawn()
@@ -94,6 +94,8 @@ class Part:
             raise Failure(f"{self.name} did not end for a minute after {how.name}") from None
         if self.keeper:
             self.keeper.join()
+            # It was just being started again.
+            self.close()
         return status
 
     def close(self) -> None:

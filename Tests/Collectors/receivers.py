@@ -135,7 +135,7 @@ class Journal:
         identity = Path("/etc/machine-id").read_text().strip()
         kept = [Path(top) / f"{identity}.{self.namespace}" for top in ("/var/log/journal", "/run/log/journal")]
         self.folder = kept[0] if kept[0].parent.is_dir() else kept[1]
-        self.first = [Part("journald", work, [self.DAEMON, self.namespace], (self.sockets / "socket").exists)]
+        journald = Part("journald", work, [self.DAEMON, self.namespace], (self.sockets / "socket").exists)
         base = UNPACKED / "systemd"
         drop_in = (FLEET / "journal-upload.service.conf").read_text()
         pause = float(re.search(r"^RestartSec=(\S+)", drop_in, re.MULTILINE)[1])
@@ -145,8 +145,10 @@ class Journal:
         upload += [f"--save-state={work}/upload.state"]
         self.upload = Part(
             "upload", work, self.with_file("journal-upload.conf", upload), self.folder.is_dir, pause, env=libraries(base))
-        self.remote = Part("remote", work, self.with_file("journal-remote.conf", remote), lambda: answers(19532), env=libraries(base))
-        self.second = [self.remote, self.upload]
+        # upload ends by itself while remote is away, and is started again.
+        self.first = [journald, self.upload]
+        self.second = [
+            Part("remote", work, self.with_file("journal-remote.conf", remote), lambda: answers(19532), env=libraries(base))]
         self.sinks = [{"name": "journal", "type": "journald", "socket": str(self.sockets / "socket")}]
 
     @staticmethod
@@ -185,7 +187,7 @@ class Journal:
         return faults
 
     def note(self) -> str:
-        return f"MESSAGE_ID= finds each kill, its fields are the line's; upload was started {self.upload.starts} times"
+        return f"MESSAGE_ID= finds each kill, its fields are the line's; systemd-journal-upload ended by itself {self.upload.failures} times"
 
     def clear(self) -> None:
         shutil.rmtree(self.sockets, ignore_errors=True)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real kills through the daemon's sinks to real collectors; each line at the far end is held against the daemon's own file.
 
-    python3 Tests/Collectors/run.py [--binary FILE] [--kills 20] [--only NAME]
+    python3 Tests/Collectors/run.py [--binary FILE] [--kills 24] [--only NAME] [--keep]
 
-None may be lost and none changed; one may come twice under the same (stream, seq). All collectors are away when the daemon
-starts; then those that it speaks to end, and are killed; then those behind them end (the last one refuses with 503 and 429), and
-are killed, and the first ones are killed while the second ones are away. In each of these times there are kills. The collectors
-run with the files of deploy/fleet as they are, on ports of 127.0.0.1. Prints the table of docs/fleet.md; exit 1 where a line differs.
+None may be lost and none changed; one may come again under the same (stream, seq). All collectors are away when the daemon
+starts; then those that it speaks to end, and are killed; then those behind them end (what is behind the OpenTelemetry Collector
+answers 503 and 429), and are killed, and the first ones are killed while the second ones are away. In each of these times
+there are kills. The collectors run with the files of deploy/fleet as they are, on 127.0.0.1. Prints the table of docs/fleet.md;
+exit 1 where a line differs.
 """
 
 from __future__ import annotations
@@ -121,8 +122,7 @@ class Bed:
         self.kill(third)
         self.start(parts)
         self.kill(third)
-        if not self.options.hasty:
-            self.await_all()
+        self.await_all()
         print(f"  {title}: {time.monotonic() - began:.0f} s", flush=True)
 
     def missing(self) -> dict[str, int]:
@@ -138,7 +138,7 @@ class Bed:
 
         wait("each kill to be told", told)
         try:
-            wait("each line at the far end", lambda: not self.missing())
+            wait("each line at the far end", lambda: not self.missing(), pause=2)
         except Failure as failure:
             raise Failure(f"{failure}; missing: {self.missing()}") from None
 
@@ -151,6 +151,7 @@ class Bed:
 
 
 def run(bed: Bed) -> None:
+    """The hours in which a line could be lost."""
     first, second = bed.parts("first"), bed.parts("second")
     bed.daemon.start()
     bed.kill(bed.options.kills // 2)
@@ -194,7 +195,8 @@ def judge(bed: Bed, growth: int) -> list[str]:
     whole = set(lines)
     kinds = Counter(event["type"] for event in events.values())
     longest, size = max(map(len, whole)), sum(map(len, whole)) / len(whole)
-    print(f"{len(bed.group.victims)} kills, {growth} by the kernel's count; {len(whole)} lines told: {dict(kinds)}; {size:.0f} bytes a line, {longest} at most")
+    print(f"{len(bed.group.victims)} kills of ours, {growth} by the kernel's count")
+    print(f"{len(whole)} lines told, {size:.0f} bytes each, {longest} at most: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
     # What the kernel's log had of kills before is told at the start as well.
     since = min(event["time"] for event in events.values() if event["type"] == "stream_start")
     told = [event for event in events.values() if event["type"] == "oom_kill" and event["time"] >= since]
@@ -204,17 +206,20 @@ def judge(bed: Bed, growth: int) -> list[str]:
         faults.append(f"the daemon tells of losses: {[event for event in events.values() if event['type'] == 'loss']}")
     if len(whole) != len(events) or kinds["stream_end"] != 1:
         faults.append(f"the daemon's file has {len(whole)} lines, {len(events)} numbers, {kinds['stream_end']} ends")
-    print("| receiver | way | lines | lost | changed | twice |\n|---|---|---|---|---|---|")
+    print("| receiver | way | lines | lost | changed | came again |\n|---|---|---|---|---|---|")
     for name, receiver in bed.receivers.items():
         for way, arrived in receiver.arrived().items():
             counts = Counter(arrived)
             lost, changed = whole - set(counts), set(counts) - whole
-            print(f"| {name} {receiver.version()} | {way.partition(': ')[2]} | {len(counts)} | {len(lost)} | {len(changed)} | {len(arrived) - len(counts)} |")
+            cells = [f"{name} {receiver.version()}", way.partition(": ")[2], len(counts), len(lost), len(changed), len(arrived) - len(counts)]
+            print("| " + " | ".join(map(str, cells)) + " |")
             faults += [f"{way}: {len(lost)} lines lost, first {sorted(lost)[0][:300]}"] if lost else []
             faults += [f"{way}: {len(changed)} lines changed, first {sorted(changed)[0][:300]}"] if changed else []
-        if not faults:
-            faults += receiver.faults(events)
-        print(f"  {name}: {receiver.note()}", flush=True)
+    for name, receiver in bed.receivers.items():
+        # What was never told has no fields to be held against.
+        found = receiver.faults(events) if not faults else ["not looked at"]
+        print(f"{name}: {found[0] if found else receiver.note()}", flush=True)
+        faults += found
     return faults
 
 
@@ -223,9 +228,10 @@ def main() -> int:
     parser.add_argument("--binary", type=Path, default=ROOT / ".build/release/oomwitness")
     parser.add_argument("--kills", type=int, default=24, help="of each round")
     parser.add_argument("--only", action="append", choices=list(RECEIVERS))
-    parser.add_argument("--hasty", action="store_true", help="do not wait between rounds for what was sent to arrive")
     parser.add_argument("--keep", action="store_true", help="the work folder")
     options = parser.parse_args()
+    # What was started ends with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began, work = time.monotonic(), Path(tempfile.mkdtemp(prefix="oomwitness-collectors-"))
     before, bed = oom_kill_count(), None
     try:
@@ -233,7 +239,10 @@ def main() -> int:
         run(bed)
         faults = judge(bed, oom_kill_count() - before)
     except Failure as failure:
-        faults = [str(failure)] + [f"{part.name} said: {part.tail()}" for part in [bed.daemon, *bed.parts("first", "second")] if part.tail()]
+        faults = [str(failure)]
+        if bed:
+            parts = [bed.daemon, *bed.parts("first", "second")]
+            faults += [f"{part.name} said: {part.tail()}" for part in parts if part.tail()]
     finally:
         if bed:
             bed.close()
