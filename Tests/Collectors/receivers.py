@@ -8,6 +8,7 @@ A receiver says which sinks the daemon gets for it, which of its parts a sink sp
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import re
@@ -20,7 +21,6 @@ from nexthop import NextHop, record_faults, severity
 from parts import ROOT, UNPACKED, Part, answers, libraries
 
 FLEET = ROOT / "deploy/fleet"
-PYTHON = ROOT / ".build/python"
 
 
 def configured(name: str, work: Path) -> Path:
@@ -213,7 +213,7 @@ class JetStream:
         (work / "rsyslog").mkdir()
         configured("nats-publish.py", work)
         # A program finds modules beside itself.
-        (work / "nats").symlink_to(PYTHON / "nats")
+        (work / "nats").symlink_to(importlib.util.find_spec("nats").submodule_search_locations[0])
         base = ROOT / ".build/rsyslog"
         command: list = ["/usr/sbin/rsyslogd"]
         if not Path(command[0]).exists():
