@@ -22,7 +22,7 @@ PREFIX ?= /usr/local
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd vmtest-guards testbed-kubernetes testbed-metrics fuzz soak fleet-sim bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
+.PHONY: build demo test vmtest vmtest-full vmtest-arm64 vmtest-systemd vmtest-guards testbed-kubernetes testbed-metrics testbed-collectors fuzz soak fleet-sim bench picture check fmt install deb dist packagetest vmtest-pressure bpf dependencies clean
 
 build: dependencies $(SKELETONS)
 	swift build $(SWIFT_FLAGS) --product oomwitness
@@ -101,6 +101,12 @@ testbed-kubernetes: build
 testbed-metrics: build
 	@.ci/packages metrics
 	python3 Tests/Metrics/run.py
+
+# Each sink into real collectors that end, are killed and refuse. The OpenTelemetry Collector is built first: 2 minutes, once.
+testbed-collectors: build
+	@.ci/packages collectors
+	python3 Tests/Collectors/build.py
+	python3 Tests/Collectors/run.py
 
 # Hostile logs, made to reach new code, for so many seconds; what fails is kept beside the program.
 FUZZ_SECONDS ?= 600
