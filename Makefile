@@ -76,8 +76,8 @@ vmtest-arm64: dependencies $(BPF_OBJECTS:%=$(ARM64)/%.skel.h)
 	@.ci/packages arm64
 	python3 Tests/VM/arm64/run.py
 
-# `oomwitness protect` against a real systemd, in a guest.
-vmtest-systemd: build
+# `oomwitness protect`, and the service by its package, with a real systemd, in guests.
+vmtest-systemd: deb
 	@.ci/packages systemd
 	python3 Tests/VM/systemd/run.py
 

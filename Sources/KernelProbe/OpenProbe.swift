@@ -31,6 +31,7 @@ package struct OpenProbe: ~Copyable {
     }
     guard let skeleton else { throw .open(errno: errno) }
     object = SkeletonOwner(skeleton)
+    if !casts { OpenProbe.lookInModules(for: skeleton.pointee.progs.on_mark_victim) }
     self.rung = rung
     self.symbols = symbols
     skeleton.pointee.rodata.pointee.page_shift = UInt32(getpagesize().trailingZeroBitCount)
@@ -48,6 +49,13 @@ package struct OpenProbe: ~Copyable {
 
   /// Named, so that libbpf before 1.3 does not look for our types in modules too, which takes CAP_SYS_ADMIN.
   static let kernelTypesPath = "/sys/kernel/btf/vmlinux"
+
+  /// Makes libbpf look now where it else would during the load, and fail.
+  ///
+  /// A function that an object names and the kernel lacks, as bpf_rdonly_cast() before 6.2, is looked for in all modules,
+  /// which takes CAP_SYS_ADMIN; without, libbpf before 1.3 gives up the load. It looks once for an object, so it is sent for
+  /// a target that nothing has. Source: libbpf, load_module_btfs(), bpf_program__set_attach_target().
+  static func lookInModules(for program: OpaquePointer?) { bpf_program__set_attach_target(program, 0, " ") }
 
   /// Loads the rung's programs, attaches them, and hands the skeleton over.
   ///

@@ -57,6 +57,7 @@ struct TaskPrograms: ~Copyable {
       return tasks__open_opts(&options)
     }
     guard let skeleton = opened else { throw .open(errno: errno) }
+    if !casts { OpenProbe.lookInModules(for: skeleton.pointee.progs.snapshot) }
     skeleton.pointee.rodata.pointee.page_shift = TaskConstants.pageShift
     skeleton.pointee.rodata.pointee.cpu_count = TaskConstants.cpuCount
     skeleton.pointee.rodata.pointee.reads_exactly = TaskConstants.kernelScoresExactly

@@ -92,7 +92,7 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def run(command: list[str], console: Path) -> str | None:
+def run(command: list[str], console: Path, stall_seconds: float = STALL_SECONDS) -> str | None:
     """Waits for the machine to end, for as long as its console goes on growing. What is wrong with it, or None."""
     machine = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=end_with_parent
@@ -102,10 +102,10 @@ def run(command: list[str], console: Path) -> str | None:
         size = console.stat().st_size if console.exists() else 0
         if size != seen:
             seen, since = size, time.monotonic()
-        elif time.monotonic() - since > STALL_SECONDS:
+        elif time.monotonic() - since > stall_seconds:
             machine.kill()
             machine.communicate()
-            return f"the guest has hung for {STALL_SECONDS} s"
+            return f"the guest has hung for {stall_seconds} s"
         time.sleep(POLL_SECONDS)
     said, _ = machine.communicate()
     return f"qemu: {said.strip() or machine.returncode}" if machine.returncode != 0 else None

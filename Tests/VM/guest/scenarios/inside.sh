@@ -27,9 +27,10 @@ trace() {
   # What older kernels want beside those of the manifest is said in deploy/README.md.
   case $(uname -r) in
     5.*) more=', "CAP_SYS_RESOURCE"' ;;
-    6.1.*) more=', "CAP_SYS_ADMIN"' ;;
     *) more= ;;
   esac
+  # Debian's kernels give perf events, and kprobes with them, to CAP_SYS_ADMIN alone: kernel.perf_event_paranoid is 3.
+  [ "$RUNG" != kprobe ] || more="$more, \"CAP_SYS_ADMIN\""
   rights="[\"CAP_BPF\", \"CAP_PERFMON\", \"CAP_SYS_PTRACE\", \"CAP_DAC_READ_SEARCH\", \"CAP_IPC_LOCK\", \"CAP_SYSLOG\"$more]"
   cat >$bundle/config.json <<END
 {"ociVersion": "1.0.2",

@@ -1,25 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs in the guest once systemd has come up: `oomwitness protect` against a systemd that is there. Prints `passed NAME`, or
-# `FAILED NAME` and what was seen.
+# Runs in the guest once systemd has come up: `oomwitness protect` against a systemd that is there.
+. /job/checks.sh
 
 RULES=/run/rules.yaml
 DROP_IN=/etc/systemd/system/demo.service.d/50-oomwitness.conf
-
-# check NAME STATUS TEXT COMMAND...: the command ends with the status and says the text, or, where that is a number, no more.
-check() {
-  local name=$1 status=$2 text=$3 said got
-  shift 3
-  said=$("$@" 2>&1)
-  got=$?
-  if [[ "$text" =~ ^-?[0-9]+$ ]] && [ "$said" != "$text" ]; then
-    echo "FAILED $name: $said, not $text"
-  elif [ $got = "$status" ] && [[ "$said" == *"$text"* ]]; then
-    echo "passed $name"
-  else
-    echo "FAILED $name: status $got of $status, wanted '$text', said: ${said//$'\n'/ | }"
-  fi
-}
 
 main_pid() { systemctl show -p MainPID --value demo; }
 adj() { cat "/proc/$(main_pid)/oom_score_adj"; }
@@ -89,4 +74,3 @@ kill -KILL "$(main_pid)"
 sleep 2
 check "watch sets what systemd starts again" 0 "-600" adj
 check "watch says by what it saw it" 0 '"cause":"exec"' cat /run/watch.json
-echo "guest.sh came to its end"
