@@ -30,19 +30,18 @@ final class FuzzDelivery {
   }
 
   init(_ folder: FuzzFolder) throws(FuzzFault) {
-    do throws(SinkError) {
-      mailbox = try DeliveryMailbox(bytesMax: 1 << 20)
-      var made: [String: Keeper] = [:]
-      let destinations = ["a", "b"].map { DestinationSettings(name: $0, kind: .stdout) }
-      core = try DeliveryCore(DeliverySettings(spoolFolder: folder.path), destinations, mailbox) { settings in
+    let mailbox = try SpoolFuzz.opened { () throws(SinkError) in try DeliveryMailbox(bytesMax: 1 << 20) }
+    let destinations = ["a", "b"].map { DestinationSettings(name: $0, kind: .stdout) }
+    var made: [String: Keeper] = [:]
+    core = try SpoolFuzz.opened { () throws(SinkError) in
+      try DeliveryCore(DeliverySettings(spoolFolder: folder.path), destinations, mailbox) { settings in
         let keeper = Keeper()
         made[settings.name] = keeper
         return keeper
       }
-      keepers = made
-    } catch {
-      throw FuzzFault(description: "a delivery cannot begin: \(error)")
     }
+    self.mailbox = mailbox
+    keepers = made
     for (name, keeper) in keepers { starts[name] = keeper.taken }
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Events
+import Glibc
 
 @testable import Sinks
 
@@ -13,6 +14,7 @@ enum SpoolFuzz {
   /// More than any input composes.
   private static let bytesMax: Int64 = 1 << 30
   private static let turnsMax = 10_000
+  private static let attemptsMax = 5000
 
   static func take(_ input: [UInt8]) throws(FuzzFault) {
     let composed = ComposedSpool(input)
@@ -28,11 +30,23 @@ enum SpoolFuzz {
   }
 
   private static func open(_ folder: FuzzFolder, bytesMax: Int64 = bytesMax) throws(FuzzFault) -> Spool {
-    do throws(SinkError) {
-      return try Spool(folder.path, bytesMax: bytesMax)
-    } catch {
-      throw FuzzFault(description: "the spool cannot be opened: \(error)")
+    try opened { () throws(SinkError) in try Spool(folder.path, bytesMax: bytesMax) }
+  }
+
+  /// A program that another test starts meanwhile has our lock too, until it is what it is to be. Source: flock(2).
+  static func opened<Opened>(_ open: () throws(SinkError) -> Opened) throws(FuzzFault) -> Opened {
+    for attempt in 1...attemptsMax {
+      do throws(SinkError) {
+        return try open()
+      } catch {
+        if case .spoolBusy = error, attempt < attemptsMax {
+          usleep(1000)
+          continue
+        }
+        throw FuzzFault(description: "the spool cannot be opened: \(error)")
+      }
     }
+    fatalError("no attempt was made")
   }
 
   private static func lines(_ spool: Spool) -> [ComposedSpool.Record] {
