@@ -108,18 +108,27 @@ testbed-collectors: build
 	python3 Tests/Collectors/build.py
 	python3 Tests/Collectors/run.py
 
-# Hostile logs, made to reach new code, for so many seconds; what fails is kept beside the program.
-FUZZ_SECONDS ?= 600
+# Hostile inputs for each reader of what others have written, made to reach new code: each target for its share of so many
+# seconds. What fails is kept beside the programs, with the command that runs it again. One: make fuzz FUZZ_TARGETS=spool
+FUZZ_SECONDS ?= 700
+FUZZ_TARGETS ?= kernel-log configuration spool event-line import request json
 FUZZ := .build/fuzz
-FUZZ_FLAGS := -swift-version 6 -O -g -wmo -parse-as-library -package-name oomwitness -sanitize=fuzzer,address \
-	-use-ld=lld -I $(FUZZ) -I Sources/CLinux
+FUZZ_MODULES := Events Policy KernelLog Configuration Sinks History Metrics Report
+FUZZ_FLAGS := -swift-version 6 -O -g -wmo -parse-as-library -package-name oomwitness -enable-testing \
+	-use-ld=lld -I $(FUZZ) $(addprefix -I Sources/,CLinux CSQLite CYAML)
 fuzz:
-	@mkdir -p $(FUZZ)/corpus
-	for module in Events KernelLog; do swiftc $(FUZZ_FLAGS) -module-name $$module -emit-module \
-		-emit-module-path $(FUZZ)/$$module.swiftmodule -c Sources/$$module/*.swift -o $(FUZZ)/$$module.o || exit 1; done
-	swiftc $(FUZZ_FLAGS) -module-name KernelLogFuzz Tests/Fuzz/*.swift $(FUZZ)/*.o -o $(FUZZ)/kernel-log
-	$(FUZZ)/kernel-log -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-		-dict=Tests/Fuzz/kernel-log.dict -artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus Tests/Fuzz/corpus
+	@mkdir -p $(FUZZ)
+	for module in $(FUZZ_MODULES); do swiftc $(FUZZ_FLAGS) -sanitize=fuzzer,address -module-name $$module -emit-module \
+		-emit-module-path $(FUZZ)/$$module.swiftmodule -c $$(find Sources/$$module -name '*.swift') \
+		-o $(FUZZ)/$$module.o || exit 1; done
+	swiftc $(FUZZ_FLAGS) -sanitize=address -module-name Fuzz -c Tests/Fuzz/*.swift -o $(FUZZ)/Fuzz.o
+	swiftc -sanitize=fuzzer,address -use-ld=lld $(FUZZ_MODULES:%=$(FUZZ)/%.o) $(FUZZ)/Fuzz.o -lsqlite3 -lyaml -o $(FUZZ)/fuzz
+	@failed=; for target in $(FUZZ_TARGETS); do mkdir -p $(FUZZ)/corpus/$$target; ln -sf fuzz $(FUZZ)/$$target; \
+		$(FUZZ)/$$target -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)))) -max_len=16384 -timeout=10 \
+		-rss_limit_mb=1024 -print_final_stats=1 -dict=Tests/Fuzz/dictionaries/$$target.dict \
+		-artifact_prefix=$(FUZZ)/$$target. $(FUZZ)/corpus/$$target Tests/Fuzz/corpus/$$target || failed="$$failed $$target"; \
+	done; for target in $$failed; do echo "$$target failed; again: $(FUZZ)/$$target $$(ls -t $(FUZZ)/$$target.* | head -1)"; \
+	done; test -z "$$failed"
 
 # The daemon through bad hours, in a guest: receivers away, full disk, SIGKILL, a clock that jumps; what arrived is held against the
 # kernel's count. CI has five minutes of it on its own host.

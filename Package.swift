@@ -104,6 +104,13 @@ let package = Package(
       name: "SpoolWriter", dependencies: ["Sinks"], path: "Tests/SpoolWriter", swiftSettings: settings),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Events", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "HistoryTests", dependencies: ["History", "Events", "TestSupport"], swiftSettings: settings),
+    .target(
+      name: "Fuzz",
+      dependencies: [
+        "CLinux", "Events", "KernelLog", "Policy", "Configuration", "Sinks", "History", "Metrics", "Report",
+      ],
+      path: "Tests/Fuzz", exclude: ["corpus", "dictionaries"], swiftSettings: settings),
+    .testTarget(name: "FuzzTests", dependencies: ["Fuzz", "TestSupport"], swiftSettings: settings),
     .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "HouseTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(

@@ -41,12 +41,13 @@ package struct JournalEntry: Hashable, Sendable {
   package var line: [UInt8] {
     var json = JSONWriter(reserving: 256)
     json.object {
-      $0.field("time", time)
-      $0.field("boot_id", bootID)
+      $0.field("time", JournalEntry.readable(time))
+      $0.field("boot_id", bootID.map(JournalEntry.readable))
       $0.field("pid", pid)
       $0.field("start_time_ticks", startTimeTicks)
       $0.field("comm", JournalEntry.readable(comm.text))
-      if !comm.isValidUTF8 { $0.field("comm_hex", comm.hex) }
+      // All bytes of it, where the text cannot have them.
+      if KernelName(JournalEntry.readable(comm.text)) != comm { $0.field("comm_hex", comm.hex) }
       $0.field("oom_score_adj_before", adjBefore)
       $0.field("oom_score_adj_after", adjAfter)
       $0.field("rule", JournalEntry.readable(rule))
@@ -56,11 +57,14 @@ package struct JournalEntry: Hashable, Sendable {
     return json.bytes
   }
 
-  /// Without the characters that YAML does not take even within quotes, where JSON does: U+FEFF, U+FFFE, U+FFFF.
+  /// Without the characters that YAML does not take even within quotes, where JSON does: U+FEFF, U+FFFE, U+FFFF; and without
+  /// NUL, which the reader refuses.
   private static func readable(_ text: String) -> String {
     String(
       String.UnicodeScalarView(
-        text.unicodeScalars.map { (0xfffe...0xffff).contains($0.value) || $0.value == 0xfeff ? "\u{fffd}" : $0 }))
+        text.unicodeScalars.map {
+          (0xfffe...0xffff).contains($0.value) || $0.value == 0xfeff || $0.value == 0 ? "\u{fffd}" : $0
+        }))
   }
 
   /// A line of the journal; nil where it is none of ours, as one that was cut.
@@ -120,6 +124,7 @@ package struct JournalEntry: Hashable, Sendable {
     _ lines: [ArraySlice<UInt8>], isThere: (JournalEntry) -> Bool
   ) -> [[UInt8]] {
     struct Process: Hashable {
+      var bootID: String?
       var pid: Int32
       var startTimeTicks: UInt64
     }
@@ -131,8 +136,8 @@ package struct JournalEntry: Hashable, Sendable {
         foreign.append(Array(line) + [0x0a])
         continue
       }
-      let process = Process(pid: entry.pid, startTimeTicks: entry.startTimeTicks)
-      if var first = merged[process], first.bootID == entry.bootID {
+      let process = Process(bootID: entry.bootID, pid: entry.pid, startTimeTicks: entry.startTimeTicks)
+      if var first = merged[process] {
         (first.adjAfter, first.rule, first.time) = (entry.adjAfter, entry.rule, entry.time)
         merged[process] = first
       } else if isThere(entry) {

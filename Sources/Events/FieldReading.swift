@@ -48,9 +48,10 @@ extension CgroupRef {
       }
       return true
     }
-    guard isObject else { return nil }
+    reference.path = path.name
+    // A version alone names no group.
+    guard isObject, reference.path != nil || reference.id != nil else { return nil }
     self = reference
-    self.path = path.name
   }
 }
 

@@ -60,7 +60,7 @@ package struct LineFacts: Hashable, Sendable {
     switch key {
     case "type": type = try json.text()
     case "time": wallNanoseconds = try json.text().flatMap(RFC3339.nanoseconds)
-    case "monotonic_ns": monotonicNanoseconds = try json.integer()
+    case "monotonic_ns": monotonicNanoseconds = try json.integer().flatMap { $0 < 0 ? nil : $0 }
     case "host": host = try json.text()
     case "boot_id": bootID = try json.text()
     case "seq": sequence = try json.integer()

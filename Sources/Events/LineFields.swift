@@ -211,6 +211,8 @@ struct LineFields {
     if let pid = task.pid, let comm = task.name.name { action.sender = GuardAction.Sender(pid: pid, comm: comm) }
     action.scope = texts["scope"].flatMap(Scope.init)
     (action.cgroup, action.threshold, action.reading) = (group.reference, threshold, reading)
+    // Whose it is the victim says.
+    action.cgroup?.owner = nil
     (action.victim, action.badness, action.candidates) = (victim, badness, candidates)
     (action.bonusPages, action.membersLeftOut) = (numbers["bonus_pages"], number("members_left_out"))
     action.thresholdToSignalMicroseconds = numbers["threshold_to_signal_us"]
@@ -235,7 +237,7 @@ struct LineFields {
       var backfill = StreamEnd.Backfill()
       backfill.kills = backfilled
       backfill.kernelCount = numbers["kernel_count_backfilled"] ?? 0
-      backfill.killsToldBefore = numbers["kills_told_before"] ?? 0
+      backfill.killsToldBefore = max(0, numbers["kills_told_before"] ?? 0)
       backfill.kernelCountForgotten = numbers["kernel_count_forgotten"]
       end.backfill = backfill
     }

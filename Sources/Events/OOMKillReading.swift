@@ -145,6 +145,7 @@ extension VictimBadness {
       return true
     }
     self = badness
+    if points == nil { pointsSource = nil }
   }
 }
 
@@ -223,6 +224,7 @@ extension ScoreRow {
     }
     guard let number, let comm = name.name else { return nil }
     (candidate.pid, candidate.tid, candidate.comm, candidate.cgroup) = (number, tid ?? number, comm, group.reference)
+    if candidate.points == nil { candidate.pointsSource = nil }
     self.init(candidate: candidate)
     (procOOMScore, self.user) = (score, user)
   }

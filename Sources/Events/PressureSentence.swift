@@ -64,7 +64,9 @@ extension Explanation {
     let gained = cleanup.availableAfterPages - cleanup.availableBeforePages
     let change = gained < 0 ? "\(size(-gained)) less" : "\(size(gained)) more"
     let time = "in \(cleanup.milliseconds) ms"
-    if let error = cleanup.error { return "\(what) failed \(time): \(error) (\(change) can be had)." }
+    if let error = cleanup.error {
+      return "\(what) failed \(time): \(TerminalText.safe(error)) (\(change) can be had)."
+    }
     return "\(what) took \(cleanup.milliseconds) ms: \(change) can be had on \(Explanation.place(reading))."
   }
 

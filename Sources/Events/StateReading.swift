@@ -149,7 +149,10 @@ extension PressureEvent.Process {
       if key == "pages_per_second" { rate = try json.whole() }
       return key == "pages_per_second"
     }
-    guard let row else { return nil }
+    guard var row else { return nil }
+    // Of the kernel's decision, which there was none.
+    (row.candidate.tid, row.candidate.rank) = (row.candidate.pid, nil)
+    (row.candidate.pointsSource, row.candidate.skipped) = (nil, nil)
     self.init(row: row, pagesPerSecond: rate)
   }
 }

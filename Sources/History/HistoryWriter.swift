@@ -98,10 +98,32 @@ final class HistoryWriter {
         result.doubled += 1
         return
       case .poorer(let id):
-        try delete(through: id, alone: true)
-        result.stored -= 1
+        try replace(id, by: item, source: source, storedSeconds: storedSeconds, &result)
+        return
       }
     }
+    try insert(item, source: source, storedSeconds: storedSeconds, &result)
+  }
+
+  /// Of two lines that tell one kill the richer one stays, and the other was there already.
+  private func replace(
+    _ id: Int64, by item: Item, source: Int64, storedSeconds: Int64, _ result: inout Result
+  ) throws(HistoryError) {
+    try database.execute("SAVEPOINT richer")
+    try delete(through: id, alone: true)
+    var inserted = Result()
+    try insert(item, source: source, storedSeconds: storedSeconds, &inserted)
+    // Where its place in the order is another line's, the poorer one stays.
+    if inserted.stored == 0 { try database.execute("ROLLBACK TO richer") }
+    try database.execute("RELEASE richer")
+    result.doubled += 1
+    result.memoryRecords += inserted.memoryRecords
+  }
+
+  private func insert(
+    _ item: Item, source: Int64, storedSeconds: Int64, _ result: inout Result
+  ) throws(HistoryError) {
+    let columns = item.columns
     try insert.run(
       .text(columns.type), .integer(columns.orderNanoseconds), .integer(columns.wallNanoseconds == nil ? 0 : 1),
       .integer(columns.monotonicNanoseconds), .integer(source), .integer(columns.sequence), .integer(storedSeconds),
@@ -147,6 +169,7 @@ final class HistoryWriter {
     guard let pid = kill.pid else { return .no }
     try findKills.bind(.integer(source), .integer(pid))
     defer { findKills.reset() }
+    var poorer: Int64?
     while try findKills.step() {
       func integer(_ column: Int32) -> Int64? { findKills.isNull(column) ? nil : findKills.integer(column) }
       var other = kill
@@ -156,9 +179,12 @@ final class HistoryWriter {
       other.wallNanoseconds = findKills.integer(5) == 1 ? integer(4) : nil
       other.source = findKills.text(6)
       other.comm = findKills.text(7)
-      if kill.isSame(as: other) { return other.isFromLog && !kill.isFromLog ? .poorer(findKills.integer(0)) : .yes }
+      guard kill.isSame(as: other) else { continue }
+      // The log's line stands for it only where no other does.
+      guard other.isFromLog, !kill.isFromLog else { return .yes }
+      poorer = poorer ?? findKills.integer(0)
     }
-    return .no
+    return poorer.map { .poorer($0) } ?? .no
   }
 
   // MARK: What goes

@@ -19,7 +19,7 @@ package struct EventText: Sendable {
     case .oomKill(let kill): return head + text(kill)
     case .oomOutcome(let outcome): return head + text(outcome)
     case .oomNoKill(let noKill): return head + text(noKill)
-    case .loss(let loss): return head + style.warning("LOSS") + "  \(loss.detail)\n"
+    case .loss(let loss): return head + style.warning("LOSS") + "  \(TerminalText.safe(loss.detail))\n"
     case .pressure(let pressure): return head + PressureText(explanation, style).text(pressure)
     case .policyAction(let action): return head + text(action)
     case .guardAction(let action):
@@ -45,7 +45,8 @@ package struct EventText: Sendable {
   private func text(_ start: StreamStart) -> String {
     let refused = start.probes.filter { $0.refusal != nil }.count
     let probes = "\(start.probes.count - refused) of \(start.probes.count) probes"
-    return style.dim("watching kernel \(start.kernelRelease) by \(start.source.rawValue), \(probes)") + "\n"
+    let release = TerminalText.safe(start.kernelRelease)
+    return style.dim("watching kernel \(release) by \(start.source.rawValue), \(probes)") + "\n"
   }
 
   private func text(_ kill: OOMKill) -> String {
@@ -90,7 +91,7 @@ package struct EventText: Sendable {
       })
     if !kill.unavailable.isEmpty {
       let why = "not visible to \(kill.source.rawValue), or gone before /proc was read"
-      add("unknown", "\(kill.unavailable.joined(separator: ", ")) (\(why))")
+      add("unknown", "\(TerminalText.safe(kill.unavailable.joined(separator: ", "))) (\(why))")
     }
     return facts
   }
@@ -126,7 +127,7 @@ package struct EventText: Sendable {
 
   private func triggerLine(_ trigger: Trigger) -> String? {
     guard let comm = trigger.comm, let pid = trigger.pid else { return nil }
-    let flags = trigger.gfpFlags.isEmpty ? "" : ", \(trigger.gfpFlags.joined(separator: "|"))"
+    let flags = trigger.gfpFlags.isEmpty ? "" : ", \(TerminalText.safe(trigger.gfpFlags.joined(separator: "|")))"
     let order = trigger.order.map { ", order \($0)" } ?? ""
     return "\(TerminalText.safe(comm)) pid \(pid)\(trigger.isVictim == true ? " (the victim)" : "")\(flags)\(order)"
   }

@@ -70,6 +70,26 @@ import Testing
   @Test("what lacks what it must have is no event", arguments: lacking)
   func isNoEvent(text: String) throws { #expect(try EventLine(Array(text.utf8)).event == nil) }
 
+  /// What a line may say and an event cannot: left out when it is read, so that it is not half of an event.
+  static let beyond: [(said: String, read: String)] = [
+    (#""trigger":{"cgroup":{"version":2}}"#, #""trigger":{}"#),
+    (#""badness":{"points_source":"kernel","breakdown":{}}"#, #""badness":{"breakdown":{}}"#),
+    (
+      #""candidates":{"considered":1,"list":[{"pid":1,"comm":"a","points_source":"kernel"}]}"#,
+      #""candidates":{"considered":1,"list":[{"pid":1,"comm":"a"}]}"#
+    ),
+  ]
+
+  @Test("what a line says and no event holds is left out", arguments: beyond)
+  func leavesOut(said: String, read: String) throws {
+    let head = #"{"type":"oom_kill","source":"log","decision":{"id":1},"victim":{"pid":1,"comm":"x"},"#
+    let event = try EventLine(Array("\(head)\(said)}".utf8)).event
+    let other = try EventLine(Array("\(head)\(read)}".utf8)).event
+    #expect(event != nil && event == other)
+    let written = try #require(event.map { EncoderTests.line($0) })
+    #expect(try EventLine(Array(written.utf8)).event == event)
+  }
+
   static let broken = ["", "{", #"{"type":"#, #"{"type":"oom_kill"} x"#, "{\"a\":\"\u{1}\"}", "nul"]
 
   @Test("what is no JSON is an error", arguments: broken)

@@ -23,6 +23,17 @@ import Testing
     }
   }
 
+  @Test("a moment before the boot is none, and whoever counts from it does not fall off the numbers")
+  func moments() {
+    let moments: [(String, Int64?)] = [
+      ("0", 0), ("-1", nil), ("-9223372036854775808", nil), ("9223372036854775807", .max),
+    ]
+    for (text, moment) in moments {
+      let line = #"{"type":"oom_kill","monotonic_ns":\#(text),"victim":{"pid":1,"comm":"a"}}"#
+      #expect(LineFacts(Array(line.utf8)).monotonicNanoseconds == moment, "\(text)")
+    }
+  }
+
   @Test("a kill says whom it is about, with all bytes of its names")
   func kill() {
     let facts = LineFactsTests.facts(.oomKill(Samples.fullKill))

@@ -92,6 +92,27 @@ import Testing
     #expect(rows.count == 1)
     #expect(rows.first.map { String(decoding: $0.line, as: UTF8.self).contains("\"fentry\"") } == true)
     #expect(kept.sqlite("SELECT count(*) FROM lines") == "1")
+    // Each of the two is counted.
+    #expect(store.status.linesStored == 1 && store.status.linesDoubled == 1 && store.status.rows == 1)
+  }
+
+  @Test("the log's line stays where the probe's finds its place taken, and where the kill has a probe's line already")
+  func poorerStays() throws {
+    let kept = Kept()
+    let store = kept.store()
+    let logged = Kept.line(1) { $0.source = .kmsg }
+    // Of another process, and at the place in the order that the probe's line would have.
+    let other = Kept.line(2) { $0.victim.pid = 1 }
+    let probed = Kept.line(2) { $0.victim.pid = 1001 }
+    for line in [logged, other, probed, probed] { #expect(store.take(line)) }
+    #expect(store.flush())
+    #expect(try kept.rows().map(\.line) == [logged, other].map { Array($0.dropLast()) })
+    #expect(store.status.linesStored == 2 && store.status.linesDoubled == 2)
+    // One more of the same kill, at a place of its own, is richer; the next finds that one.
+    for number in [1, 3, 1] { #expect(store.take(Kept.line(number) { $0.victim.pid = 1001 })) }
+    store.close()
+    #expect(store.status.linesStored == 2 && store.status.linesDoubled == 5)
+    #expect(try kept.rows().count == 2)
   }
 
   static let junk: [String] = [

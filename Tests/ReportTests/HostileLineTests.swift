@@ -59,6 +59,30 @@ import Testing
     _ = StatisticsText(pageSizeBytes: 65_536, coloured: false).text(statistics)
   }
 
+  /// Texts of a line that people see, each with what a terminal would obey.
+  static let obeyed = [
+    #""type":"loss","reason":"ring_full","kernel_count":1,"records":1,"detail":"a@""#,
+    #""type":"stream_start","version":"@","kernel_release":"@","architecture":"@","page_size":4096,"source":"log""#,
+    #""type":"oom_kill","source":"log","decision":{"id":1},"victim":{"pid":1,"comm":"@"},"unavailable":["@"],"#
+      + #""trigger":{"pid":1,"comm":"@","gfp_flags":["@"]}"#,
+    #""type":"pressure","level":"low","previous_level":"low","total_pages":1,"available_pages":1,"cleanup":"#
+      + #"{"action":"reclaim","available_before_pages":1,"available_after_pages":1,"duration_ms":1,"error":"@"}"#,
+  ]
+
+  @Test("no text of a line moves the cursor, or turns what is written around", arguments: obeyed)
+  func terminal(fields: String) throws {
+    let names = [
+      (#"\u001b[2J"#, #"\x1b[2J"#), (#"\u009b"#, #"\x9b"#), (#"\u202e"#, #"\u{202e}"#), (#"\n"#, #"\x0a"#),
+    ]
+    for (name, shown) in names {
+      let line = try EventLine(Array("{\(fields.replacing("@", with: name))}".utf8))
+      let event = try #require(line.event)
+      let text = EventText(pageSizeBytes: 4096, coloured: false).text(event, at: line.time)
+      #expect(text.split(separator: "\n").allSatisfy { TerminalText.safe(String($0)) == $0 }, "\(text)")
+      #expect(text.contains(shown), "\(text)")
+    }
+  }
+
   @Test("bytes that were changed anywhere do no harm")
   func bytes() {
     var numbers = Numbers(state: 7)

@@ -128,7 +128,8 @@ import Testing
       bench.put(first...first + 999, bytes: 500)
       bench.turns()
     }
-    #expect(bench.core.store.spool!.bytes > 7_000_000)
+    // What b has not, at least; on a slow host more of what came before is gone by now.
+    #expect(bench.core.store.spool!.bytes > 5_200_000)
     bench.keepers["b"]!.room = .max
     bench.turns()
     bench.core.keep(nowNanoseconds: Monotonic.nanoseconds)

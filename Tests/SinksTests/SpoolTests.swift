@@ -174,7 +174,7 @@ import Testing
     let folder = TestFolder()
     let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY)
     defer { close(descriptor) }
-    let file = PlaceFile(places: ["a": 1, "b.c-d_e": UInt64.max - 1], last: 77)
+    let file = PlaceFile(places: ["a": 1, "b.c-d_e": SpoolFrame.numberMax], last: 77)
     #expect(file.write(descriptor) == 0)
     guard case .places(let read) = PlaceFile.read(descriptor) else { throw TestFailure() }
     #expect(read.places == file.places && read.last == 77)
@@ -185,6 +185,41 @@ import Testing
       #expect(PlaceFile.parse(bytes) == nil, "byte \(place)")
       #expect(PlaceFile.parse(Array(text[..<place])) == nil, "cut at \(place)")
     }
+    #expect(PlaceFile.parse(PlaceFile(places: ["a": SpoolFrame.numberMax + 1], last: 77).text) == nil)
+    #expect(PlaceFile.parse(PlaceFile(places: ["a": 1], last: .max).text) == nil)
+  }
+
+  /// Records with right checksums, by the segment that they are in, and the numbers that may be read of them.
+  static let forged: [(segments: [UInt64: [UInt64]], read: [UInt64], last: UInt64)] = [
+    ([1: [1, .max, 2]], [1, 2], 2), ([1: [1, SpoolFrame.numberMax + 1]], [1], 2),
+    ([.max: [.max]], [], 0), ([SpoolFrame.numberMax + 1: [5], 1: [1]], [1], 1),
+    ([SpoolFrame.numberMax: [SpoolFrame.numberMax]], [SpoolFrame.numberMax], SpoolFrame.numberMax),
+    // Of another segment's numbers, which would hide what is there.
+    ([1: [1, 9], 5: [5, 6]], [1, 5, 6], 6), ([5: [2, 5]], [5], 5), ([1: [1], 5: [2, 3]], [1], 5),
+  ]
+
+  @Test("whatever number a record claims, it is read where it can be, and numbers go on", arguments: forged)
+  func forgedNumbers(segments: [UInt64: [UInt64]], read: [UInt64], last: UInt64) throws {
+    let folder = TestFolder()
+    for (first, numbers) in segments {
+      var bytes = SpoolSegment.header(first)
+      for number in numbers { SpoolFrame.append([0x7b, 0x7d, 0x0a], number: number, to: &bytes) }
+      folder.write(bytes, SpoolSegment.name(first))
+    }
+    let spool = try Spool(folder.path, bytesMax: 1 << 20)
+    #expect(SpoolTests.all(spool).map(\.number) == read && spool.lastNumber == last)
+    let next = [DeliveredLine(number: last + 1, bytes: [0x0a])]
+    #expect(spool.append(next[...]) == (last < SpoolFrame.numberMax ? 0 : EOVERFLOW))
+    #expect(SpoolTests.all(spool).map(\.number) == read + (last < SpoolFrame.numberMax ? [last + 1] : []))
+  }
+
+  @Test("a place that nobody can have reached is none, and everything is sent again")
+  func forgedPlaces() throws {
+    let folder = TestFolder()
+    folder.write(PlaceFile(places: ["a": .max], last: .max).text, "places")
+    #expect(try Spool(folder.path, bytesMax: 1 << 20).append(SpoolTests.lines(1...2)[...]) == 0)
+    let spool = try Spool(folder.path, bytesMax: 1 << 20)
+    #expect(spool.places == nil && spool.lastNumber == 2)
   }
 
   private struct TestFailure: Error {}

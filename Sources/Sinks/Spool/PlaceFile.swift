@@ -68,7 +68,7 @@ struct PlaceFile {
     var file = PlaceFile()
     for line in lines.dropFirst() {
       let words = line.split(separator: " ", maxSplits: 2)
-      guard words.count >= 2, let number = UInt64(words[1]) else { return nil }
+      guard words.count >= 2, let number = UInt64(words[1]), number <= SpoolFrame.numberMax else { return nil }
       switch (words[0], words.count) {
       case ("last", 2): file.last = number
       case ("place", 3): file.places[String(words[2])] = number

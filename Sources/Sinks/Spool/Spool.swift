@@ -76,8 +76,9 @@ final class Spool {
 
   /// All of them, or none.
   ///
-  /// - Returns: 0, or why the disk does not take them.
+  /// - Returns: 0, or why the disk does not take them: EOVERFLOW where nobody would read their numbers again.
   func append(_ lines: ArraySlice<DeliveredLine>) -> Int32 {
+    guard lines.last.map({ $0.number <= SpoolFrame.numberMax }) ?? true else { return EOVERFLOW }
     var place = lines.startIndex
     while place < lines.endIndex {
       var bytes: [UInt8] = []
@@ -205,7 +206,7 @@ final class Spool {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       var status = stat()
-      guard let first = SpoolSegment.first(ofName: name), first > 0 else { continue }
+      guard let first = SpoolSegment.first(ofName: name) else { continue }
       guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG else {
         continue
       }

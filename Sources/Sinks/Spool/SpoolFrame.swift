@@ -9,6 +9,8 @@ enum SpoolFrame {
   static let headerBytes = 20
   /// Of one payload: more is no record.
   static let payloadBytesMax = 4 << 20
+  /// The last number that a line can have: whatever a file claims, one can be added to it, and the distance of two be counted.
+  static let numberMax: UInt64 = 1 << 62
 
   enum Found {
     case record(number: UInt64, payload: Range<Int>)

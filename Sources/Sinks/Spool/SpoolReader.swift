@@ -9,6 +9,8 @@ final class SpoolReader {
 
   private let spool: Spool
   private var segment: UInt64?
+  /// Those that a record of this segment can have: from its name to the next one's.
+  private var numbers: ClosedRange<UInt64> = 1...SpoolFrame.numberMax
   private var descriptor: Int32 = -1
   private var offset: Int64 = 0
   /// Number of the last record that was handed out, or passed over.
@@ -44,6 +46,8 @@ final class SpoolReader {
     closeSegment()
     guard let next else { return }
     segment = next.first
+    let following = spool.segments.first { $0.first > next.first }?.first
+    numbers = next.first...(following.map { $0 - 1 } ?? SpoolFrame.numberMax)
     descriptor = openat(spool.folder, next.name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     offset = Int64(SpoolSegment.headerBytes)
   }
@@ -63,7 +67,7 @@ final class SpoolReader {
     var wasDamaged = false
     while place < bytes.count {
       switch SpoolFrame.found(at: place, in: bytes) {
-      case .record(let number, let payload):
+      case .record(let number, let payload) where numbers.contains(number):
         if number > position {
           lines.append(DeliveredLine(number: number, bytes: Array(bytes[payload])))
           position = number
@@ -81,7 +85,7 @@ final class SpoolReader {
         bytes = piece(end)
         isWhole = bytes.count < end
         continue
-      case .incomplete, .damaged: break
+      case .record, .incomplete, .damaged: break
       }
       if !wasDamaged { damagedPieces += 1 }
       wasDamaged = true

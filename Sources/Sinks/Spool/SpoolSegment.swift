@@ -18,11 +18,12 @@ struct SpoolSegment {
     return String(repeating: "0", count: 20 - digits.count) + digits + suffix
   }
 
-  /// Nil where it is no name of one.
+  /// Nil where it is no name of one; there is no line 0.
   static func first(ofName name: String) -> UInt64? {
     guard name.utf8.count == 26, name.hasSuffix(suffix) else { return nil }
     let digits = name.dropLast(suffix.count)
-    return digits.utf8.allSatisfy { (0x30...0x39).contains($0) } ? UInt64(digits) : nil
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let first = UInt64(digits) else { return nil }
+    return (1...SpoolFrame.numberMax).contains(first) ? first : nil
   }
 
   static func header(_ first: UInt64) -> [UInt8] {
