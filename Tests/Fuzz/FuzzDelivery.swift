@@ -59,7 +59,7 @@ final class FuzzDelivery {
       turns += 1
       if turns == turnsMax { return false }
     }
-    for loss in mailbox.takeLosses() { losses[loss.destination ?? "", default: 0] += UInt64(loss.lines) }
+    for loss in mailbox.takeLosses() { losses[loss.destination, default: 0] += UInt64(loss.lines) }
     return true
   }
 
