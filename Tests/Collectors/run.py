@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real kills through the daemon's sinks to real collectors; each line at the far end is held against the daemon's own file.
 
-    python3 Tests/Collectors/run.py [--binary FILE] [--kills 24] [--only NAME] [--keep]
+    python3 Tests/Collectors/run.py [--binary FILE] [--kills 32] [--only NAME] [--keep]
 
 None may be lost and none changed; one may come again under the same (stream, seq). All collectors are away when the daemon
 starts; then those that it speaks to end, and are killed; then those behind them end (what is behind the OpenTelemetry Collector
@@ -90,7 +90,7 @@ class Bed:
         self.group = Group()
 
     def has_begun(self) -> bool:
-        return b'"stream_start"' in (self.work / "events.ndjson").read_bytes() if (self.work / "events.ndjson").exists() else False
+        return b'"stream_start"' in b"".join(self.told_lines())
 
     def parts(self, *places: str) -> list:
         return [part for receiver in self.receivers.values() for place in places for part in getattr(receiver, place)]
@@ -113,15 +113,15 @@ class Bed:
     def round(self, title: str, parts: list, how: signal.Signals, during=lambda: None) -> None:
         """Kills before, while away, and after."""
         began = time.monotonic()
-        third = max(1, self.options.kills // 3)
-        self.kill(third)
+        quarter = max(1, self.options.kills // 4)
+        self.kill(quarter)
         self.stop(parts, how)
-        self.kill(third)
+        self.kill(quarter)
         time.sleep(AWAY_SECONDS)
         during()
-        self.kill(third)
+        self.kill(quarter)
         self.start(parts)
-        self.kill(third)
+        self.kill(quarter)
         self.await_all()
         print(f"  {title}: {time.monotonic() - began:.0f} s", flush=True)
 
@@ -226,7 +226,7 @@ def judge(bed: Bed, growth: int) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, default=ROOT / ".build/release/oomwitness")
-    parser.add_argument("--kills", type=int, default=24, help="of each round")
+    parser.add_argument("--kills", type=int, default=32, help="of each round")
     parser.add_argument("--only", action="append", choices=list(RECEIVERS))
     parser.add_argument("--keep", action="store_true", help="the work folder")
     options = parser.parse_args()
