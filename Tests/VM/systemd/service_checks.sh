@@ -65,33 +65,33 @@ line() { lines | grep '"type":"oom_kill"' | grep "\"victim\":{[^{}]*\"comm\":\"$
 told() { line "$1" | wc -l; }
 is_told() { [ "$(told "$1")" -gt 0 ]; }
 # once NAME: how often it was told, when it was.
-once() { await 20 is_told "$1"; told "$1"; }
+once() { await 60 is_told "$1"; told "$1"; }
 each_told() {
   local name
   for name; do told "$name"; done | tr '\n' ' ' | sed 's/ $//'
 }
 # action NAME: what the guard has sent to the process of this name.
 find_action() { lines | grep '"type":"guard_action"' | grep '"action_id"' | grep "\"comm\":\"$1\""; }
-action() { await 20 find_action "$1"; find_action "$1"; }
+action() { await 60 find_action "$1"; find_action "$1"; }
 # in_file TEXT FILE: what is around it there.
-in_file() { await 20 grep -q -- "$1" "$2"; grep -o -- ".\{0,80\}$1.\{0,80\}" "$2" | tail -1; }
+in_file() { await 60 grep -q -- "$1" "$2"; grep -o -- ".\{0,80\}$1.\{0,80\}" "$2" | tail -1; }
 
 is_kept() { oomwitness history list | grep -q "$1"; }
-history_with() { await 20 is_kept "$1"; oomwitness history list; }
+history_with() { await 60 is_kept "$1"; oomwitness history list; }
 entries_text() { journalctl -q --no-pager "$@"; }
 entries() { entries_text -o json "$@" | wc -l; }
 has_entries() { [ "$(entries "$@")" -gt 0 ]; }
-entries_with() { await 20 has_entries "$@"; entries "$@"; }
+entries_with() { await 60 has_entries "$@"; entries "$@"; }
 is_said() { entries_text -u $UNIT -o cat | grep -q -- "$1"; }
 # said TEXT: the last that the daemon has said with it.
-said() { await 20 is_said "$1"; entries_text -u $UNIT -o cat | grep -- "$1" | tail -1; }
+said() { await 60 is_said "$1"; entries_text -u $UNIT -o cat | grep -- "$1" | tail -1; }
 metrics() { curl -sS --unix-socket $SOCKET http://x/metrics; }
 
 died() { [ "$(systemctl show -p Result --value "$1")" = oom-kill ]; }
 # die NAME: a unit and its process of this name come to the unit's limit.
 die() {
   systemd-run --quiet --unit "$1" -p MemoryMax=30M -p MemorySwapMax=0 /job/hog name="$1" anon=100
-  await 30 died "$1"
+  await 60 died "$1"
 }
 has_score() { [ "$(cat "/proc/$(systemctl show -p MainPID --value "$1")/oom_score_adj")" = "$2" ]; }
 # as USER COMMAND...
