@@ -113,7 +113,9 @@ package final class WitnessLoop {
         host.complete(&noKill.trigger)
         if noKill.limit != nil { host.complete(&noKill.limit!.cgroup) }
         say(.oomNoKill(noKill), clock.time(monotonic: moment))
-      case .tellGuard(let action, let moment): say(.guardAction(action), clock.time(monotonic: moment))
+      case .tellGuard(let action, let moment):
+        // A guard of this process tells of itself, with its reasons.
+        if action.sender?.pid != getpid() { say(.guardAction(action), clock.time(monotonic: moment)) }
       case .lose(let kernelCount, let records, let detail):
         tell(ledger.lose(kernelCount: kernelCount, records: records, detail: detail))
       }

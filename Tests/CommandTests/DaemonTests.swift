@@ -172,6 +172,30 @@ struct DaemonTests {
     #expect(SchemaJudge.judged("oomwitness.v1.schema.json", lines).hasSuffix("judged: True\n"))
   }
 
+  @Test("what the daemon's own guard does is told by it, and not again by the witness that sees its signal")
+  func ownGuard() {
+    let group = ScratchCgroup("oomwitness-daemon-guard-\(getpid())", limitBytes: 64 << 20)
+    let folder = DaemonFolder(
+      """
+      pressure: false
+      guard: {cgroup: \(group.path), memory: '20,5', swap: 100}
+      sinks: [{type: file, path: @/events}]
+      """)
+    let daemon = folder.daemon()
+    #expect(folder.waits(for: "stream_start"))
+    let hog = group.start(GuardTests.hog(60))
+    #expect(folder.waits(for: "\"outcome\":\"exited\""))
+    daemon.signal(SIGTERM)
+    let ended = daemon.wait()
+    #expect(ended.status == 0, "\(ended.errors)")
+    hog.signal(SIGKILL)
+    _ = hog.wait()
+    group.end()
+    let own = Line.all(in: folder.events).filter { $0.number("victim", "pid") == Int(hog.pid) }
+    #expect(own.map { $0.text("outcome") } == ["sent", "exited"], "\(folder.events)")
+    #expect(own.allSatisfy { $0.number("action_id") == 1 })
+  }
+
   @Test("two daemons do not share a state directory, and one without a place for it says so")
   func places() {
     let folder = DaemonFolder("sinks: [{type: file, path: @/events}]\npressure: false\n")
