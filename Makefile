@@ -124,7 +124,7 @@ fuzz:
 	swiftc $(FUZZ_FLAGS) -sanitize=address -module-name Fuzz -c Tests/Fuzz/*.swift -o $(FUZZ)/Fuzz.o
 	swiftc -sanitize=fuzzer,address -use-ld=lld $(FUZZ_MODULES:%=$(FUZZ)/%.o) $(FUZZ)/Fuzz.o -lsqlite3 -lyaml -o $(FUZZ)/fuzz
 	@failed=; for target in $(FUZZ_TARGETS); do mkdir -p $(FUZZ)/corpus/$$target; ln -sf fuzz $(FUZZ)/$$target; \
-		$(FUZZ)/$$target -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)))) -max_len=16384 -timeout=10 \
+		SWIFT_BACKTRACE=enable=no $(FUZZ)/$$target -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)))) -max_len=16384 -timeout=10 \
 		-rss_limit_mb=1024 -print_final_stats=1 -dict=Tests/Fuzz/dictionaries/$$target.dict \
 		-artifact_prefix=$(FUZZ)/$$target. $(FUZZ)/corpus/$$target Tests/Fuzz/corpus/$$target || failed="$$failed $$target"; \
 	done; for target in $$failed; do echo "$$target failed; again: $(FUZZ)/$$target $$(ls -t $(FUZZ)/$$target.* | head -1)"; \

@@ -58,7 +58,7 @@ package struct JournalEntry: Hashable, Sendable {
   }
 
   /// Without the characters that YAML does not take even within quotes, where JSON does: U+FEFF, U+FFFE, U+FFFF; and without
-  /// NUL, which the reader refuses.
+  /// NUL, which the reader refuses. libyaml takes U+FEFF as it is, and not as it was written by us.
   private static func readable(_ text: String) -> String {
     String(
       String.UnicodeScalarView(
@@ -84,9 +84,10 @@ package struct JournalEntry: Hashable, Sendable {
       let rule = fields["rule"]
     else { return nil }
     self.init(
-      time: time, bootID: fields["boot_id"], pid: pid, startTimeTicks: ticks,
+      time: JournalEntry.readable(time), bootID: fields["boot_id"].map(JournalEntry.readable), pid: pid,
+      startTimeTicks: ticks,
       comm: fields["comm_hex"].flatMap(KernelName.init(hex:)) ?? KernelName(comm), adjBefore: before, adjAfter: after,
-      rule: rule, sharesMemoryWith: fields["shares_memory_with"].flatMap(Int32.init))
+      rule: JournalEntry.readable(rule), sharesMemoryWith: fields["shares_memory_with"].flatMap(Int32.init))
   }
 
   /// Where the changes of one process lead back to, from the value that it has now.

@@ -41,6 +41,9 @@ import Testing
     let read = JournalEntry(line: entry.line)
     #expect(read?.time == "\u{fffd}" && read?.bootID == "\u{fffd}" && read?.rule == "a\u{fffd}\u{fffd}")
     #expect(read?.comm == entry.comm)
+    // As somebody may have written it: libyaml takes a byte order mark anywhere.
+    let foreign = String(decoding: JournalEntryTests.entry.line, as: UTF8.self).replacing("a: b", with: "a\u{feff}b")
+    #expect(JournalEntry(line: Array(foreign.utf8))?.rule == "a\u{fffd}b")
   }
 
   @Test("a line that was cut anywhere is none")
