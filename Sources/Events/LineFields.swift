@@ -212,7 +212,9 @@ struct LineFields {
     action.scope = texts["scope"].flatMap(Scope.init)
     (action.cgroup, action.threshold, action.reading) = (group.reference, threshold, reading)
     // Whose it is the victim says.
-    action.cgroup?.owner = nil
+    action.cgroup = action.cgroup.flatMap { group in
+      group.path == nil && group.id == nil ? nil : CgroupRef(path: group.path, id: group.id, version: group.version)
+    }
     (action.victim, action.badness, action.candidates) = (victim, badness, candidates)
     (action.bonusPages, action.membersLeftOut) = (numbers["bonus_pages"], number("members_left_out"))
     action.thresholdToSignalMicroseconds = numbers["threshold_to_signal_us"]
