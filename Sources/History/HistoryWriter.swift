@@ -181,7 +181,7 @@ final class HistoryWriter {
       other.comm = findKills.text(7)
       guard kill.isSame(as: other) else { continue }
       // The log's line stands for it only where no other does.
-      guard other.isFromLog, !kill.isFromLog else { return .yes }
+      guard other.isFromLog, !kill.isFromLog, kill.hasAllClocks(of: other) else { return .yes }
       poorer = poorer ?? findKills.integer(0)
     }
     return poorer.map { .poorer($0) } ?? .no

@@ -52,6 +52,12 @@ struct KnownKill {
     return apart <= KnownKill.slackNanoseconds + sinceBoot / KnownKill.driftDivisor
   }
 
+  /// Else what is the same as the other would not be seen to be the same as this one, which takes its place.
+  func hasAllClocks(of other: KnownKill) -> Bool {
+    (monotonicNanoseconds != nil || other.monotonicNanoseconds == nil)
+      && (wallNanoseconds != nil || other.wallNanoseconds == nil)
+  }
+
   /// Nil where they have no clock in common.
   private func apart(_ other: KnownKill) -> Int64? {
     if bootID != nil, let moment = monotonicNanoseconds, let otherMoment = other.monotonicNanoseconds {
