@@ -25,7 +25,7 @@ sys.path.append(str(HERE))
 
 from build import get_kubernetes
 from kernels import KernelError
-from testbed import BOX, NODE, PAUSE, Testbed, TestbedError
+from testbed import ACCOUNT, API, BOX, NODE, PAUSE, Testbed, TestbedError
 
 ROOT = HERE.parents[1]
 HOG = "/bin/dd if=/dev/zero of=/dev/null bs=200M count=1"
@@ -107,6 +107,7 @@ def main() -> int:
         check_log(arguments.binary, tracer, table)
         check_limits(bed, arguments.binary, table)
         check_manifests(bed, tracer, table)
+        check_pod_events(bed, arguments.binary, table)
     except TestbedError as error:
         table.row(False, "the testbed holds", error)
     finally:
@@ -258,9 +259,9 @@ def check_manifests(bed: Testbed, tracer: Tracer, table: Table) -> None:
         done = bed.kubectl("apply", "--dry-run=server", "--validate=true", "-f", str(path))
         table.row(done.returncode == 0, f"{path.name}: the apiserver takes it", done.stderr)
     bed.must(bed.kubectl("apply", "-f", str(folder / "pod-events-rbac.yaml")))
-    may = [bed.kubectl("auth", "can-i", verb, what, "-n", "shop", "--as=system:serviceaccount:oomwitness:oomwitness").stdout.strip()
+    may = [bed.kubectl("auth", "can-i", verb, what, "-n", "shop", f"--as={ACCOUNT}").stdout.strip()
            for verb, what in (("create", "events"), ("patch", "events"), ("list", "events"), ("get", "pods"), ("get", "secrets"))]
-    table.row(may == ["yes", "yes", "no", "no", "no"], "pod-events-rbac.yaml: it may create and patch events, and nothing else", may)
+    table.row(may == ["yes", "no", "no", "no", "no"], "pod-events-rbac.yaml: it may create events, and nothing else", may)
 
     def log() -> str:
         """Where a collector of logs reads it: `TIME stdout F TEXT`, P where the line goes on. Source: Kubernetes' CRI logging."""
@@ -281,6 +282,49 @@ def check_manifests(bed: Testbed, tracer: Tracer, table: Table) -> None:
         inside, outside = json.loads(line)["victim"], tracer.kill("witnessed").get("victim", {})
         same = all(inside.get(key) == outside.get(key) for key in ("pid", "comm", "cgroup", "container", "kubernetes", "cmdline"))
         table.row(same, "daemonset.yaml: the same as the one outside", (inside, outside))
+
+
+def check_pod_events(bed: Testbed, binary: Path, table: Table) -> None:
+    """The daemon's sink, with the rights of its service account and no more: each kill is one event of its pod."""
+    work = bed.work
+    (work / "daemon.yaml").write_text(f"""
+state_directory: {work}/state
+history: false
+pressure: false
+sinks:
+  - type: kubernetes
+    url: https://{API}
+    bearer_token_file: {work}/account.token
+    ca_file: {work}/certificates/apiserver.crt
+  - {{type: file, path: {work}/daemon.ndjson}}
+""")
+    with open(work / "daemon.err", "w") as errors:
+        daemon = subprocess.Popen([binary, "daemon", "--config", work / "daemon.yaml"], stderr=errors)
+    try:
+        bed.apply(pod("noted", CHILD, BURSTABLE))
+
+        def ours(name: str) -> list[dict]:
+            fields = f"involvedObject.kind=Pod,involvedObject.name={name},reason=ProcessOOMKilled"
+            return bed.json("get", "events", "-n", "shop", "--field-selector", fields)["items"]
+
+        event = first(lambda: ours("noted"), KILL_SECONDS)
+        said = (work / "daemon.err").read_text()[-600:]
+        table.row(bool(event), "sink of type kubernetes: the pod has an event of its kill", said)
+        if not event:
+            return
+        uid = bed.json("get", "pod", "noted", "-n", "shop")["metadata"]["uid"]
+        lines = [json.loads(line) for line in (work / "daemon.ndjson").read_text().splitlines()]
+        kill = next(line for line in lines if line["type"] == "oom_kill" and line["victim"].get("kubernetes", {}).get("pod") == "noted")
+        seen = (event["type"], event["source"]["component"], event["involvedObject"]["uid"], event["involvedObject"].get("fieldPath"), event["message"])
+        table.row(seen == ("Warning", "oomwitness", uid, "spec.containers{app}", kill["explanation"][:1024]), "it is of the pod's container, with our sentence", seen)
+        described = bed.kubectl("describe", "pod", "noted", "-n", "shop").stdout
+        table.row("ProcessOOMKilled" in described, "kubectl describe pod shows it", described[-600:])
+        # Those of before come from the kernel's log: of a pod that is still there each has its event too, and one alone.
+        again = first(lambda: ours("burstable"), 30)
+        table.row(bool(again) and len(ours("burstable")) == 1 and len(ours("noted")) == 1, "each kill is one event", (ours("burstable"), ours("noted")))
+    finally:
+        daemon.terminate()
+        daemon.wait()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "VM"))
 from machine import end_with_parent
 
 TOKEN = "testbed-token"
+# Of deploy/kubernetes/pod-events-rbac.yaml, as who holds its token.
+ACCOUNT, ACCOUNT_TOKEN = "system:serviceaccount:oomwitness:oomwitness", "account-of-the-testbed"
 API, ETCD = "127.0.0.1:16443", "127.0.0.1:12379"
 NODE = "oomwitness-node"
 BOX = "docker.io/library/box:1"
@@ -101,7 +103,8 @@ class Testbed:
         work = self.work
         (work / "manifests").mkdir()
         (work / "cni").mkdir()
-        (work / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
+        (work / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n{ACCOUNT_TOKEN},{ACCOUNT},{ACCOUNT},"system:serviceaccounts"\n')
+        (work / "account.token").write_text(ACCOUNT_TOKEN)
         subprocess.run(["openssl", "genrsa", "-out", work / "account.key", "2048"], check=True, capture_output=True)
         subprocess.run(["openssl", "rsa", "-in", work / "account.key", "-pubout", "-out", work / "account.pub"], check=True, capture_output=True)
         kubeconfig = {
