@@ -90,14 +90,27 @@ final class GuardFiles {
     return max(0, Glibc.read(descriptor, text.baseAddress, text.count))
   }
 
-  /// The path of the memory group of this very process; nil where it is gone. Valid until the next call.
+  /// The path of the memory group of this very process; nil where it is gone, or on its way: of that the kernel says `/`,
+  /// wherever it was. Valid until the next call.
   ///
-  /// File: /proc/PID/cgroup.
+  /// File: /proc/PID/cgroup. Kernel: kernel/cgroup/cgroup.c, proc_cgroup_show(), PF_EXITING.
   func cgroup(of candidate: GuardCandidate) -> UnsafeRawBufferPointer? {
     guard let directory = directory(candidate.pid) else { return nil }
     defer { close(directory) }
-    guard startTimeTicks(directory: directory) == candidate.startTimeTicks else { return nil }
-    return read(directory, at: "cgroup").flatMap(GuardFiles.memoryGroup)
+    let group = readField(openat(directory, "cgroup", O_RDONLY | O_CLOEXEC))
+    var now = GuardCandidate()
+    guard let stat = read(directory, at: "stat"), takeStat(stat, &now), !GuardFiles.isExiting(stat),
+      now.startTimeTicks == candidate.startTimeTicks
+    else { return nil }
+    return group.flatMap(GuardFiles.memoryGroup)
+  }
+
+  /// By the kernel's flags of it, field 9 of its stat. Kernel: include/linux/sched.h, PF_EXITING.
+  private static func isExiting(_ stat: UnsafeRawBufferPointer) -> Bool {
+    guard let close = stat.lastIndex(of: UInt8(ascii: ")")), let flags = word(6, of: stat[(close + 1)...]) else {
+      return true
+    }
+    return flags & 4 != 0
   }
 
   /// Its process group; nil where it is gone.
@@ -166,7 +179,10 @@ final class GuardFiles {
   }
 
   private func readField(_ pid: Int32, _ file: StaticString) -> UnsafeRawBufferPointer? {
-    let descriptor = openat(root, putPath(pid, file), O_RDONLY | O_CLOEXEC)
+    readField(openat(root, putPath(pid, file), O_RDONLY | O_CLOEXEC))
+  }
+
+  private func readField(_ descriptor: Int32) -> UnsafeRawBufferPointer? {
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     let count = Glibc.read(descriptor, fieldText.baseAddress, fieldText.count)

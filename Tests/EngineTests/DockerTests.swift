@@ -88,7 +88,8 @@ struct DockerTests {
     (order.cgroupParent, order.limitMiB) = (parent, nil)
     order.labels = DockerTests.kubernetesLabels.merging(["io.kubernetes.pod.uid": uid]) { $1 }
     let traced = try TracedContainer(order, by: engine)
-    #expect(engine.verdict(traced.id) == "true 137")
+    // Docker 20.10 says `true`, or `false` where the exit comes to it before the event: seen once in many runs, on a busy host.
+    #expect(["true 137", "false 137"].contains(engine.verdict(traced.id)))
     #expect(engine.docker("inspect", "--format", "{{.HostConfig.Memory}}", traced.id).output == "0\n")
     #expect(traced.kill.text("limit", "cgroup", "path") == parent)
     #expect(traced.kill.text("limit", "kubernetes", "pod_uid") == uid)

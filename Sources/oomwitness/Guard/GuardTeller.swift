@@ -50,7 +50,11 @@ final class GuardTeller {
     if outcome != .sent, isRepeated(outcome, taken?.pid) { return }
     var action = action(outcome, choice)
     action.candidates = listed(domain, choice)
-    if let taken { fill(&action, taken, domain, role: .chosen, hasDetails: true) }
+    if let taken {
+      fill(&action, taken, domain, role: .chosen, hasDetails: true)
+      // Read before the signal, which may have ended it since.
+      action.candidates!.list[place].cgroup = action.victim!.cgroup.map { CgroupRef(path: $0.path) }
+    }
     if outcome == .sent || outcome == .wouldSend {
       action.thresholdToSignalMicroseconds = max(0, choice.signalled - choice.seen) / 1000
       if domain.targets.leftOut > 0 { action.membersLeftOut = domain.targets.leftOut }
