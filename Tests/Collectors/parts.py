@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ from typing import Callable
 ROOT = Path(__file__).resolve().parents[2]
 # As .ci/packages unpacks them: installed they would start services, and two of them exclude each other.
 UNPACKED = ROOT / ".build/collectors"
+FLEET = ROOT / "deploy/fleet"
 PATIENCE_SECONDS = 240
 
 
@@ -33,6 +36,26 @@ def wait(what: str, ready: Callable[[], object], seconds: float = PATIENCE_SECON
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True) if path.exists() else []
+
+
+def lines_by_number(work: Path) -> dict[tuple[str, str], tuple[bytes, dict]]:
+    """The lines of the daemon's own file and what they say, by boot and number."""
+    told = {}
+    for path in work.glob("events.ndjson*"):
+        # One that is just being written has no end yet.
+        for line in filter(lambda line: line.endswith(b"\n"), lines_of(path)):
+            event = json.loads(line)
+            told[event["boot_id"], str(event["seq"])] = line, event
+    return told
+
+
+def controls_as_spaces(text: str) -> str:
+    """What a sink of type `syslog` makes of them."""
+    return re.sub(r"[\x00-\x1f\x7f]", " ", text)
 
 
 def libraries(folder: Path) -> dict[str, str]:

@@ -18,9 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nexthop import NextHop, record_faults, severity
-from parts import ROOT, UNPACKED, Part, answers, libraries
-
-FLEET = ROOT / "deploy/fleet"
+from parts import FLEET, ROOT, UNPACKED, Part, answers, controls_as_spaces, libraries, lines_by_number, lines_of
+from victorialogs import VictoriaLogs
 
 
 def configured(name: str, work: Path) -> Path:
@@ -28,15 +27,6 @@ def configured(name: str, work: Path) -> Path:
     path = work / name
     path.write_text((FLEET / name).read_text().replace("@W@", str(work)))
     return path
-
-
-def lines_of(path: Path) -> list[bytes]:
-    return path.read_bytes().splitlines(keepends=True) if path.exists() else []
-
-
-def controls_as_spaces(text: str) -> str:
-    """What a sink of type `syslog` makes of them."""
-    return re.sub(r"[\x00-\x1f\x7f]", " ", text)
 
 
 def program(folder: str, name: str) -> Path:
@@ -73,11 +63,7 @@ class SyslogNG:
 
     def sentences(self) -> Iterator[bytes]:
         """The line that each sentence is of, where all of it is as the line has it; else what came."""
-        told = {}
-        for path in self.work.glob("events.ndjson*"):
-            for line in lines_of(path):
-                event = json.loads(line)
-                told[event["boot_id"], str(event["seq"])] = line, event
+        told = lines_by_number(self.work)
         for came in lines_of(self.out / "sentences.ndjson"):
             row = json.loads(came)
             line, event = told.get((row.get("boot_id"), row.get("seq")), (came, {}))
@@ -303,9 +289,9 @@ class Collector:
     """The OpenTelemetry Collector, and behind it a receiver that decodes by the official definitions."""
 
     def __init__(self, work: Path):
-        from build import get_collector
+        from build import COLLECTOR, get_program
 
-        folder = get_collector()
+        folder = get_program(COLLECTOR)
         self.number = (folder / "version").read_text().strip()
         command = [folder / "otelcol", "--config", FLEET / "otelcol.yaml"]
         self.first = [Part("otelcol", work, command, lambda: answers(4318))]
@@ -327,4 +313,7 @@ class Collector:
         return f"each record's attributes, severity, time and body are the line's; behind it there was {refused}"
 
 
-RECEIVERS = {"syslog-ng": SyslogNG, "systemd-journal-remote": Journal, "NATS JetStream": JetStream, "OpenTelemetry Collector": Collector}
+RECEIVERS = {
+    "syslog-ng": SyslogNG, "systemd-journal-remote": Journal, "NATS JetStream": JetStream, "OpenTelemetry Collector": Collector,
+    "VictoriaLogs": VictoriaLogs,
+}  # fmt: skip

@@ -108,12 +108,14 @@ def newest_first(names: set[str], prefix: str, architecture: str = "amd64") -> l
 class Apt:
     """apt-get with lists, cache and sources of its own in `folder`."""
 
-    def __init__(self, folder: Path, suite: str, security: bool, architecture: str = "amd64"):
+    def __init__(self, folder: Path, suite: str, security: bool, architecture: str = "amd64", *, with_sources: bool = False):
+        self.folder = folder
         for name in ("lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         uri, security_uri = mirrors()
         lines = [f"deb [signed-by={KEYRING}] {uri} {suite} main"]
         lines += [f"deb [signed-by={KEYRING}] {security_uri} {suite}-security main"] if security else []
+        lines += [f"deb-src [signed-by={KEYRING}] {uri} {suite} main"] if with_sources else []
         (folder / "sources.list").write_text("\n".join(lines) + "\n")
         (folder / "status").touch()
         options = {
