@@ -102,7 +102,8 @@ testbed-metrics: build
 	@.ci/packages metrics
 	python3 Tests/Metrics/run.py
 
-# Each sink into real collectors that end, are killed and refuse. The OpenTelemetry Collector is built first: 2 minutes, once.
+# Each sink into real collectors that end, are killed and refuse. The OpenTelemetry Collector and VictoriaLogs are built first,
+# once: 2 to 5 minutes each.
 testbed-collectors: build
 	@.ci/packages collectors
 	python3 Tests/Collectors/build.py

@@ -5,9 +5,9 @@
 
 An OpenTelemetry Collector is collector.go and the library that sid has as a package; VictoriaLogs, which takes Loki's push, is in
 trixie's source package of VictoriaMetrics. Neither a chroot nor this machine's apt is needed: the packages are taken apart into a
-folder, and its Go makes one static program. Each is built once (2 minutes of one processor, 310 MB of packages, which go with the work
-folder) and kept in ${OOMWITNESS_CACHE:-$HOME/.cache/oomwitness}/FOLDER: the program, and `version`, which is written last and says that it
-is there.
+folder, and its Go makes one static program. Each is built once (2 to 5 minutes of one processor, 310 MB of packages, which go with the
+work folder) and kept in ${OOMWITNESS_CACHE:-$HOME/.cache/oomwitness}/FOLDER: the program, and `version`, which is written last and
+says that it is there.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Program:
     package: str
     variable: str
     source: Callable[[Apt, Path, Path], str]
+    with_sources: bool = False
 
 
 def main() -> int:
@@ -73,7 +74,7 @@ def get_program(program: Program) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
         # The list of what is installed is empty: so everything that is needed comes, and nothing is installed.
-        apt = Apt(scratch / "apt", program.suite, False, with_sources=True)
+        apt = Apt(scratch / "apt", program.suite, False, with_sources=program.with_sources)
         apt.run("update", "-qq")
         apt.run("install", "--download-only", "-qq", "-y", "--no-install-recommends", "golang-go", *program.libraries)
         for package in packages(apt):
@@ -123,7 +124,7 @@ def compile_program(program: Program, version: str, scratch: Path) -> None:
 COLLECTOR = Program("OpenTelemetry Collector", "collector", "otelcol", "sid", [LIBRARY], "otelcol", "main.version", collector_source)
 VICTORIA_LOGS = Program(
     "VictoriaLogs of VictoriaMetrics", "victoria-logs", "victoria-logs", "trixie", VICTORIA_LIBRARIES,
-    f"{VICTORIA}/app/victoria-logs", f"{VICTORIA}/lib/buildinfo.Version", victoria_source,
+    f"{VICTORIA}/app/victoria-logs", f"{VICTORIA}/lib/buildinfo.Version", victoria_source, with_sources=True,
 )  # fmt: skip
 
 if __name__ == "__main__":

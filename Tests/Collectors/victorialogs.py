@@ -19,8 +19,8 @@ from parts import FLEET, Part, answers, controls_as_spaces, lines_by_number, wai
 HTTP = "127.0.0.1:9428"
 SYSLOG_PORT = 15518
 DATA_ID = "oomwitness@32473"
-# It promises that what it has answered for is on disk after -inmemoryDataFlushInterval, here one second; the index of a stream that is
-# new takes five. File: VictoriaMetrics, lib/mergeset/table.go, dataFlushInterval
+# Of rows it tells whether they are on disk, of the index of a stream that is new it does not: that takes five seconds. Without it the
+# rows are there and no query shows them. File: VictoriaMetrics, lib/mergeset/table.go, dataFlushInterval
 INDEX_SECONDS = 7
 NO_SENTENCE = "missing _msg field; see https://docs.victoriametrics.com/victorialogs/keyconcepts/#message-field"
 
