@@ -34,17 +34,20 @@ def check_limit(findings: Findings, event: dict, report: Report, facts: dict[str
         findings.expect(event, f"limit.{name}", True if swap == UNLIMITED_KB else findings.pages(swap))
 
 
-def check_usage(findings: Findings, kernel: int, ours: int | None, dead: set[int], *, inferred: bool) -> None:
+def check_usage(
+    findings: Findings, kernel: int, ours: int | None, dead: set[int], *, inferred: bool, field: str = "limit.usage_pages",
+    motion: Motion = Motion.RUNS,
+) -> None:
     """The usage of the group, read a moment earlier than printed, or later where the limit is inferred: it falls where an
-    earlier victim is exiting.
+    earlier victim is exiting, and its swap with it.
     """
     if ours is None:
         return
     fell = kernel - ours if inferred else ours - kernel
     if dead and fell > findings.slack_pages:
-        findings.note("limit.usage_pages fell: an earlier victim was exiting", fell)
+        findings.note(f"{field} fell: an earlier victim was exiting", fell)
     else:
-        findings.counter("limit.usage_pages", kernel, ours, Motion.RUNS)
+        findings.counter(field, kernel, ours, motion)
 
 
 def domain_pages(findings: Findings, report: Report, facts: dict[str, str]) -> int | None:

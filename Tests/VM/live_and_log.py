@@ -93,7 +93,8 @@ def walk(findings: Findings, path: str, live: dict, from_log: dict, motion: Moti
         elif place == "limit.usage_pages":
             check_usage(findings, other, one, dead, inferred=live.get("inferred") is True)
         elif place == "limit.swap_usage_pages":
-            findings.counter(place, other, one, Motion.SWAPPED if findings.swaps else Motion.NONE)
+            moves = Motion.SWAPPED if findings.swaps else Motion.NONE
+            check_usage(findings, other, one, dead, inferred=live.get("inferred") is True, field=place, motion=moves)
         elif place == "limit.inferred":
             continue  # the tracer may have to conclude what the log is told
         elif place.endswith("_pages") and "breakdown" in place:

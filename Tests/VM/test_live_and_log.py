@@ -15,6 +15,8 @@ import unittest
 from pathlib import Path
 
 from compare import read_facts
+from findings import Findings
+from limits import check_usage
 from live_and_log import agree
 from log_events import check, expected_events
 
@@ -60,6 +62,13 @@ class LiveAndLogTests(unittest.TestCase):
         self.assertIn("live one, log none", agree(live, from_log[1:], facts).mismatches[-1])
         without = [event for event in live if event["type"] != "oom_kill" or event["victim"]["role"] != "chosen"]
         self.assertIn("log one, live none", agree(without, from_log, facts).mismatches[0])
+
+    def test_a_usage_falls_where_an_earlier_victim_is_exiting_and_nowhere_else(self):
+        for field in ("limit.usage_pages", "limit.swap_usage_pages"):
+            for kernel, ours, dead, found in ((5079, 5608, {7}, 0), (5079, 5608, set(), 1), (5608, 5079, {7}, 1), (5079, 5079, set(), 0)):
+                findings = Findings(swaps=True)
+                check_usage(findings, kernel, ours, dead, inferred=False, field=field)
+                self.assertEqual(len(findings.mismatches), found, (field, kernel, ours, dead))
 
     def test_each_field_that_both_know_is_held(self):
         live, from_log, facts = run("6.12-v2-memcg")
