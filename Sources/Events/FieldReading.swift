@@ -10,7 +10,8 @@ struct NameFields {
 
 /// A group and whom it belongs to, which stand beside each other.
 struct CgroupFields {
-  private var cgroup: CgroupRef?
+  /// The group alone.
+  private(set) var cgroup: CgroupRef?
   private var unit: String?
   private var container: ContainerRef?
   private var pod: PodRef?

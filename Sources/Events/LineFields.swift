@@ -210,11 +210,8 @@ struct LineFields {
     action.id = number("action_id")
     if let pid = task.pid, let comm = task.name.name { action.sender = GuardAction.Sender(pid: pid, comm: comm) }
     action.scope = texts["scope"].flatMap(Scope.init)
-    (action.cgroup, action.threshold, action.reading) = (group.reference, threshold, reading)
-    // Whose it is the victim says.
-    action.cgroup = action.cgroup.flatMap { group in
-      group.path == nil && group.id == nil ? nil : CgroupRef(path: group.path, id: group.id, version: group.version)
-    }
+    // Whose the group is the victim says.
+    (action.cgroup, action.threshold, action.reading) = (group.cgroup, threshold, reading)
     (action.victim, action.badness, action.candidates) = (victim, badness, candidates)
     (action.bonusPages, action.membersLeftOut) = (numbers["bonus_pages"], number("members_left_out"))
     action.thresholdToSignalMicroseconds = numbers["threshold_to_signal_us"]

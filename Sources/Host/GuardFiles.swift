@@ -105,12 +105,14 @@ final class GuardFiles {
     return group.flatMap(GuardFiles.memoryGroup)
   }
 
-  /// By the kernel's flags of it, field 9 of its stat. Kernel: include/linux/sched.h, PF_EXITING.
+  /// By the kernel's flags of it, field 9. Kernel: include/linux/sched.h, PF_EXITING.
   private static func isExiting(_ stat: UnsafeRawBufferPointer) -> Bool {
-    guard let close = stat.lastIndex(of: UInt8(ascii: ")")), let flags = word(6, of: stat[(close + 1)...]) else {
-      return true
-    }
-    return flags & 4 != 0
+    afterName(stat).flatMap { word(6, of: $0) }.map { $0 & 4 != 0 } ?? true
+  }
+
+  /// Numbered as in proc(5), where the state after the name is field 3; here it is word 0. File: /proc/PID/stat.
+  private static func afterName(_ stat: UnsafeRawBufferPointer) -> Slice<UnsafeRawBufferPointer>? {
+    stat.lastIndex(of: UInt8(ascii: ")")).map { stat[($0 + 1)...] }
   }
 
   /// Its process group; nil where it is gone.
@@ -120,11 +122,9 @@ final class GuardFiles {
     return candidate.processGroup
   }
 
-  /// Numbered as in proc(5), where the state after the name is field 3. File: /proc/PID/stat.
   private func takeStat(_ stat: UnsafeRawBufferPointer, _ candidate: inout GuardCandidate) -> Bool {
-    guard let close = stat.lastIndex(of: UInt8(ascii: ")")) else { return false }
-    let rest = stat[(close + 1)...]
-    guard let ppid = GuardFiles.word(1, of: rest), let group = GuardFiles.word(2, of: rest),
+    guard let rest = GuardFiles.afterName(stat), let ppid = GuardFiles.word(1, of: rest),
+      let group = GuardFiles.word(2, of: rest),
       let threads = GuardFiles.word(17, of: rest), let start = GuardFiles.word(19, of: rest),
       let bytes = GuardFiles.word(20, of: rest)
     else { return false }

@@ -10,7 +10,6 @@ Prints what run.py prints there. Exit status 1 where it found a fault, 2 where i
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
 import subprocess
 import sys
@@ -23,6 +22,7 @@ sys.path.append(str(ROOT / "Tests/VM"))
 from guest_image import BUSYBOX, GUEST, Archive, compiled
 from kernels import KernelError, get_kernel
 from machine import end_with_parent
+from systemd_system import get_system
 
 PACKAGES = "python3,curl"  # of the receivers, and of the daemon's HTTP
 MEMORY_MIB = 3072
@@ -60,7 +60,7 @@ def main() -> int:
         print(f"guest.py: there is no {options.binary} (make builds it)", file=sys.stderr)
         return 2
     try:
-        kernel, system = get_kernel(options.kernel), get_system()
+        kernel, system = get_kernel(options.kernel), get_system(PACKAGES)
     except (KernelError, subprocess.CalledProcessError, FileNotFoundError) as error:
         print(f"guest.py: {error}", file=sys.stderr)
         return 2
@@ -72,13 +72,6 @@ def main() -> int:
         print("guest.py: the guest did not come to its end", file=sys.stderr)
         return 1
     return status
-
-
-def get_system() -> Path:
-    spec = importlib.util.spec_from_file_location("systemd_run", ROOT / "Tests/VM/systemd/run.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_system(PACKAGES)
 
 
 def job(options: argparse.Namespace) -> bytes:

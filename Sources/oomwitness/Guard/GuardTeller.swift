@@ -49,12 +49,8 @@ final class GuardTeller {
     let taken = place < candidates.count && outcome != .nobody ? candidates[place] : nil
     if outcome != .sent, isRepeated(outcome, taken?.pid) { return }
     var action = action(outcome, choice)
-    action.candidates = listed(domain, choice)
-    if let taken {
-      fill(&action, taken, domain, role: .chosen, hasDetails: true)
-      // Read before the signal, which may have ended it since.
-      action.candidates!.list[place].cgroup = action.victim!.cgroup.map { CgroupRef(path: $0.path) }
-    }
+    if let taken { fill(&action, taken, domain, role: .chosen, hasDetails: true) }
+    action.candidates = listed(domain, choice, victim: action.victim)
     if outcome == .sent || outcome == .wouldSend {
       action.thresholdToSignalMicroseconds = max(0, choice.signalled - choice.seen) / 1000
       if domain.targets.leftOut > 0 { action.membersLeftOut = domain.targets.leftOut }
@@ -110,8 +106,8 @@ final class GuardTeller {
     domain.scanner.readAll()
     let taken = domain.scanner.candidates.first
     var action = action(taken == nil ? .nobody : .wouldSend, choice)
-    action.candidates = listed(domain, choice)
     if let taken { fill(&action, taken, domain, role: .chosen, hasDetails: true) }
+    action.candidates = listed(domain, choice, victim: action.victim)
     return action
   }
 
@@ -199,13 +195,18 @@ final class GuardTeller {
   }
 
   /// In the guard's own order, which patterns and --sort-by-rss make another than that of points.
-  private func listed(_ domain: GuardDomain, _ choice: GuardChoice) -> Candidates {
+  ///
+  /// - Parameter victim: its group was read before the signal, which may have ended it since.
+  private func listed(_ domain: GuardDomain, _ choice: GuardChoice, victim: Victim?) -> Candidates {
     let list = domain.scanner.candidates.enumerated().map { place, process in
       var candidate = Candidate(
         pid: process.pid, tid: process.pid, comm: process.comm.name, oomScoreAdj: process.oomScoreAdj)
       candidate.uid = process.uid
-      // Nil where it is gone since: the signal was sent before.
-      candidate.cgroup = domain.scanner.cgroup(of: process).map { CgroupRef(path: KernelName(bytes: Array($0))) }
+      // Nil where it is gone since.
+      let path =
+        process.pid == victim?.pid
+        ? victim?.cgroup?.path : domain.scanner.cgroup(of: process).map { KernelName(bytes: Array($0)) }
+      candidate.cgroup = path.map { CgroupRef(path: $0) }
       candidate.points = process.points
       candidate.pointsSource = .computed
       candidate.rank = place + 1

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from guest_image import BUSYBOX, GUEST, REGULAR, Archive, compiled
 from programs import unpacked
+from systemd_system import get_system
 
 HERE = Path(__file__).resolve().parent
 SERIES = "6.1"  # Debian's own for the systemd of bookworm
@@ -24,13 +24,6 @@ OOMPolicy=continue
 ExecStart=/bin/bash /job/guest.sh
 ExecStopPost=/bin/systemctl --force --force poweroff
 """
-
-
-def get_system() -> Path:
-    spec = importlib.util.spec_from_file_location("systemd_run", HERE.parent / "systemd/run.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_system()
 
 
 def build_image(kernel, binary: Path, build: Path, settings: bytes, path: Path) -> Path:

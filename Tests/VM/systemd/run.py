@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,14 +29,12 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent))
 
 from guest_image import BUSYBOX, GUEST, Archive, compiled, padded
-from kernels import Kernel, KernelError, cache_folder, get_kernel
+from kernels import Kernel, KernelError, get_kernel
 from machine import read_console
 from machine import run as run_machine
+from systemd_system import get_system
 
 ROOT = HERE.parents[2]
-SUITE = "bookworm"
-PACKAGES = "systemd,systemd-sysv,dbus"
-LEFT_OUT = ("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./var/cache/*", "./var/lib/apt/*", "./boot/*")
 MEMORY_MIB = 1024  # a guest that runs out of it does so soon
 DISK_BYTES = 512 << 20
 STALL_SECONDS = 400  # a package that is installed is slow where many machines run
@@ -102,26 +99,6 @@ def main() -> int:
             failed += sum(line.startswith("FAILED") for line in lines)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
-
-
-def get_system(more: str = "") -> Path:
-    """The guest's files as one archive, made once, with `more` packages, as "python3,curl". It gets its name when it is whole."""
-    names = ["systemd", SUITE, *more.split(",")] if more else ["systemd", SUITE]
-    archive = cache_folder() / f"{'-'.join(names)}.cpio"
-    if archive.exists():
-        return archive
-    packages = f"{PACKAGES},{more}" if more else PACKAGES
-    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
-        tree, new = Path(folder) / "root", Path(folder) / "new"
-        print(f"systemd of {SUITE}: by debootstrap, once", flush=True)
-        subprocess.run(["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, tree], check=True, stdout=subprocess.DEVNULL)
-        (tree / "init").symlink_to("/lib/systemd/systemd")
-        omit = [word for pattern in LEFT_OUT for word in ("-not", "-path", pattern)]
-        names = subprocess.run(["find", ".", "-xdev", *omit], cwd=tree, check=True, capture_output=True).stdout
-        with new.open("wb") as output:
-            subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=tree, input=names, stdout=output, check=True)
-        shutil.move(new, archive)
-    return archive
 
 
 def build_job(arguments: argparse.Namespace, folder: Path) -> dict[str, bytes]:
